@@ -1,0 +1,1 @@
+"""tokenpakctl: steers the daemon over its Unix socket. Plain synchronous Python, standard library and msgspec."""

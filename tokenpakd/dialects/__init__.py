@@ -1,0 +1,1 @@
+"""Wire formats, pure: what a body says, how an error looks, one file a dialect. Dialects do not know each other."""

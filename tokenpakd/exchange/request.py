@@ -1,0 +1,91 @@
+"""A request as it arrived and what was seen by looking at its body."""
+
+import enum
+from typing import NewType
+
+import msgspec
+
+RequestId = NewType("RequestId", str)
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class DialectName(enum.StrEnum):
+    """Wire formats. `OTHER` is any path whose body nobody parses."""
+
+    ANTHROPIC = "anthropic_messages"
+    OPENAI_CHAT = "openai_chat"
+    OPENAI_RESPONSES = "openai_responses"
+    GEMINI = "gemini"
+    OLLAMA = "ollama"
+    OTHER = "other"
+
+
+class Inbound(msgspec.Struct, frozen=True, kw_only=True):
+    """The head of one request, before its body is read.
+
+    `headers` keep order, case and duplicates as received; `target` is the request target with its query.
+    Times: `accepted_s` on the monotonic clock, `at_unix_ms` on the wall clock.
+    """
+
+    id: RequestId
+    method: str
+    target: bytes
+    path: bytes
+    query: bytes
+    http_version: str
+    headers: Headers
+    accepted_s: float
+    at_unix_ms: int
+    peer_uid: int | None = None
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first value of a header, `name` in lower case; None when absent."""
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return None
+
+
+class SpanKind(enum.StrEnum):
+    """What the text of a span is; only tool results are looked at for now."""
+
+    TOOL_RESULT = "tool_result"
+
+
+class Call(msgspec.Struct, frozen=True):
+    """The tool call a result answers: the tool's name and its main argument, as the model wrote them.
+
+    `label` is at most 60 characters of the argument that says most (command, path, query …).
+    """
+
+    name: str
+    label: str
+
+
+class Span(msgspec.Struct, frozen=True):
+    """One JSON string literal of the body: `body[start:end]` is it with both quotes.
+
+    `call` is None where the request does not hold the call that the result answers.
+    """
+
+    start: int
+    end: int
+    kind: SpanKind
+    call: Call | None = None
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look at a body saw. Nothing here is needed to forward the request.
+
+    `opening` is the canonical text up to and including the first user message, the parts that identify a
+    conversation whatever way the client encodes them on a later turn (string ≡ one text block, `cache_control`
+    ignored). `note` says why a body could not be looked at: it is then forwarded untouched.
+    """
+
+    dialect: DialectName
+    model: str | None = None
+    is_stream: bool = False
+    opening: tuple[bytes, ...] = ()
+    spans: tuple[Span, ...] = ()
+    message_count: int = 0
+    note: str | None = None

@@ -1,0 +1,90 @@
+"""The telemetry row of one exchange: opened before the upstream is called, closed with the outcome.
+
+No prompt text, no key, no header value: names, sizes, counts and keyed hashes only.
+"""
+
+import enum
+
+import msgspec
+
+from tokenpakd.exchange.request import RequestId
+from tokenpakd.exchange.usage import Usage
+
+
+class Outcome(enum.StrEnum):
+    """How an exchange ended (PRODUCT §13). A provider's own 4xx or 5xx is `upstream_error`."""
+
+    OK = "ok"
+    CACHED = "cached"
+    REFUSED = "refused"
+    UPSTREAM_ERROR = "upstream_error"
+    UPSTREAM_CUT = "upstream_cut"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    CLIENT_GONE = "client_gone"
+    CRASHED = "crashed"
+
+
+class RoomTrace(msgspec.Struct, frozen=True, array_like=True):
+    """What one room decided, in a few words, and how long it took."""
+
+    room: str
+    ms: float
+    decided: str
+
+
+class OpenRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known before the upstream is called."""
+
+    id: RequestId
+    at_unix_ms: int
+    boot_id: str
+    worker: str
+    path: str
+    """Without the query: it may hold a key."""
+    dialect: str
+    provider: str
+    model: str | None
+    is_stream: bool
+    mode: str
+    conversation: str | None
+    client: str
+    bytes_received: int
+    bytes_sent: int
+    saved_tokens: int
+    sent_tokens_estimate: int | None
+    spans_replaced: int
+
+
+class CloseRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known at the end. `opened` is kept whole so that a row can be written in one piece later."""
+
+    opened: OpenRow
+    outcome: Outcome
+    status: int | None
+    """What the client saw; None when it left before a head."""
+    upstream_status: int | None = None
+    usage: Usage | None = None
+    bytes_returned: int = 0
+    ttfb_ms: float | None = None
+    duration_ms: float = 0.0
+    overhead_ms: float = 0.0
+    error_code: str | None = None
+    note: str | None = None
+    rooms: tuple[RoomTrace, ...] = ()
+
+
+class TelemetryState(msgspec.Struct, frozen=True, kw_only=True):
+    """Health of a worker's telemetry. `state`: ok, full, locked, read_only, corrupt, missing, newer_schema, error."""
+
+    state: str = "ok"
+    rows_waiting: int = 0
+    rows_lost: int = 0
+
+
+class Pin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a conversation keeps from its first request on. `conversation` is a keyed hash; no text."""
+
+    conversation: str
+    mode: str
+    epoch: int
+    created_unix_ms: int

@@ -1,0 +1,1 @@
+"""The only languages spoken between processes: framing, control_api, worker_api, unix_socket (door)."""

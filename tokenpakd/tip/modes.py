@@ -1,0 +1,11 @@
+"""The three compression modes (PRODUCT §4)."""
+
+import enum
+
+
+class Mode(enum.StrEnum):
+    """How much may be removed from a request; strict removes nothing."""
+
+    STRICT = "strict"
+    HYBRID = "hybrid"
+    AGGRESSIVE = "aggressive"
