@@ -45,8 +45,8 @@ class _Loader(yaml.BaseLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
-        event = self.peek_event()
-        line = event.start_mark.line + 1
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise _Unreadable(line, "anchors and aliases are not allowed")
         if getattr(event, "tag", None) not in (None, "!"):
@@ -105,8 +105,8 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int], problems: list[P
             values.append(_value(item, (*path, index), lines, problems, file))
         return values
     text: str = node.value
-    if node.style is None:
-        return _plain(text)
+    if getattr(node, "style", None) is None:
+        return plain_value(text)
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise _Unreadable(node.start_mark.line + 1, "half of a surrogate pair")
     return text
@@ -152,7 +152,8 @@ def key_text(path: Path) -> str:
     return text
 
 
-def _plain(text: str) -> object:
+def plain_value(text: str) -> object:
+    """Read an unquoted scalar as YAML 1.2 does: null, boolean, number, else text."""
     if _NULL.match(text):
         return None
     if _BOOL.match(text):

@@ -166,8 +166,8 @@ def bounds_text(annotation: object) -> str:
     if meta is None or (meta.ge is None and meta.le is None):
         return ""
     if meta.le is None:
-        return f"at least {meta.ge:,}"
-    return f"{meta.ge:,} to {meta.le:,}" if meta.ge is not None else f"at most {meta.le:,}"
+        return f"at least {meta.ge}"
+    return f"{meta.ge} to {meta.le}" if meta.ge is not None else f"at most {meta.le}"
 
 
 def _member_text(member: object) -> str:

@@ -269,9 +269,12 @@ class Vault(Section, frozen=True, kw_only=True):
     min_prompt_tokens: Annotated[int, about("Requests smaller than this get nothing.", ge=0, le=_TOKENS)] = 0
 
 
+Price = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
+
+
 class Pricing(Section, frozen=True, kw_only=True):
     """Prices of your own."""
 
     overrides: Annotated[
-        dict[str, dict[str, float]], about("Per model pattern: kind of token and its price in USD per million.")
+        dict[str, dict[str, Price]], about("Per model pattern: kind of token and its price in USD per million.")
     ] = {}

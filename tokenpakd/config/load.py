@@ -1,0 +1,158 @@
+"""Door: file, environment and flags come in, one checked configuration with the origin of every key goes out."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from tokenpakd.config import document
+from tokenpakd.config.checks import check
+from tokenpakd.config.problems import ConfigError, Problem, did_you_mean
+from tokenpakd.config.reading import BAD, Given, Origin, Reader
+from tokenpakd.config.schema import Config, key_named, keys
+from tokenpakd.config.sections import Apply, Provider, Section
+from tokenpakd.paths import resolve
+
+__all__ = ["ConfigError", "Loaded", "Origin", "Problem", "apply_of", "diff", "load"]
+
+_FLAGS = {"listen.port": "--port", "listen.ws_port": "--ws-port", "mode": "--mode"}
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A configuration that holds, where each key comes from, and the file it was read from (None: there is none).
+
+    `origins` has every key of the schema, and for maps and lists each entry that was written.
+    """
+
+    config: Config
+    origins: dict[str, Origin]
+    file: Path | None
+
+
+def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Loaded:
+    """Read the whole configuration: flags over environment over file over defaults.
+
+    `file` None is the default place, where a missing file is no error. `flags` are named by their keys
+    (`listen.port`); a value of None was not given. An empty variable counts as not set. Relative paths are
+    relative to the file they are written in, else to the working folder.
+
+    Raises:
+      ConfigError: with everything that is wrong, not only the first.
+    """
+    default_file = resolve(environ).config_file
+    raw = _raw(file or default_file, must_exist=file is not None and file != default_file)
+    source = str(file or default_file)
+    parsed = document.parse(raw or b"", source)
+    above, problems = _above_file(environ, flags)
+    reader = Reader(parsed, source, above)
+    reader.problems.extend(problems)
+    config = reader.section(Config, parsed.data, ())
+    assert config is not BAD  # no key of Config itself is required
+    for finding in check(config):
+        if not any(problem.key == document.key_text(finding.path) for problem in reader.problems):
+            reader.blame(finding.path, finding.reason, value=finding.value, allowed=finding.allowed, hint=finding.hint)
+    if reader.problems:
+        raise ConfigError(sorted(reader.problems, key=lambda problem: (problem.file is None, problem.line or 0)))
+    origins = {key.name: Origin("default") for key in keys() if "NAME" not in key.name and "[]" not in key.name}
+    origins |= reader.origins
+    folder = (file or default_file).parent
+    return Loaded(_settled(config, origins, folder, environ), origins, None if raw is None else file or default_file)
+
+
+def diff(old: Config, new: Config) -> tuple[str, ...]:
+    """List the keys whose values differ, in the order of the file; an entry added or removed counts as one key."""
+    return tuple(_differing(old, new, ""))
+
+
+def apply_of(key: str) -> Apply:
+    """Say when a change of this key takes effect: `live`, `restart` (new workers) or `daemon`.
+
+    Raises:
+      KeyError: there is no such key.
+    """
+    declared = key_named(key)
+    if declared is None:
+        raise KeyError(key)
+    return declared.apply
+
+
+def _raw(file: Path, *, must_exist: bool) -> bytes | None:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(document.MAX_BYTES + 1)
+    except FileNotFoundError:
+        if not must_exist:
+            return None
+        problem = Problem(reason="there is no such file", file=str(file), hint="Check --config.")
+    except OSError as exc:
+        reason = os.strerror(exc.errno) if exc.errno else "cannot be read"
+        problem = Problem(reason=f"cannot be read: {reason}", file=str(file))
+    raise ConfigError([problem])
+
+
+def _above_file(
+    environ: Mapping[str, str], flags: Mapping[str, object]
+) -> tuple[dict[document.Path, Given], list[Problem]]:
+    above: dict[document.Path, Given] = {}
+    problems: list[Problem] = []
+    names = {key.name for key in keys()}
+    for key in keys():
+        if key.env is not None and environ.get(key.env, "") != "":
+            above[tuple(key.name.split("."))] = Given(_readable(environ[key.env]), key.env, is_flag=False)
+    for name, value in flags.items():
+        flag = _FLAGS.get(name, f"--{name}")
+        if name not in names:
+            problems.append(Problem(reason="unknown key", key=name, source=flag, hint=did_you_mean(name, names)))
+        elif value is not None:
+            above[tuple(name.split("."))] = Given(value, flag, is_flag=True)
+    return above, problems
+
+
+def _readable(value: str) -> str:
+    # The system hands over bytes that are no UTF-8 as lone surrogates, which no JSON to a worker could carry.
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _settled(config: Config, origins: Mapping[str, Origin], folder: Path, environ: Mapping[str, str]) -> Config:
+    """Make paths absolute and take the closing slash off endpoints, so that nobody else has to."""
+
+    def absolute(key: str, path: str | None) -> str | None:
+        if not path:
+            return None
+        home = environ.get("HOME") or os.path.expanduser("~")
+        path = home + path[1:] if path == "~" or path.startswith("~/") else path
+        base = folder if origins[key].source == "file" else Path.cwd()
+        return os.path.abspath(base / path)
+
+    egress = msgspec.structs.replace(config.egress, ca_file=absolute("egress.ca_file", config.egress.ca_file))
+    vault = msgspec.structs.replace(config.vault, path=absolute("vault.path", config.vault.path))
+    providers = {name: _without_closing_slash(provider) for name, provider in config.providers.items()}
+    database = absolute("database", config.database)
+    return msgspec.structs.replace(config, egress=egress, vault=vault, providers=providers, database=database)
+
+
+def _without_closing_slash(provider: Provider) -> Provider:
+    if provider.endpoint is None:
+        return provider
+    return msgspec.structs.replace(provider, endpoint=provider.endpoint.rstrip("/"))
+
+
+def _differing(old: Section, new: Section, prefix: str) -> Iterator[str]:
+    for field in msgspec.structs.fields(type(new)):
+        yield from _differing_value(getattr(old, field.name), getattr(new, field.name), prefix + field.name)
+
+
+def _differing_value(old: object, new: object, key: str) -> Iterator[str]:
+    if old == new:
+        return
+    if isinstance(old, Section) and isinstance(new, Section):
+        yield from _differing(old, new, f"{key}.")
+    elif isinstance(old, dict) and isinstance(new, dict):
+        for name in dict.fromkeys((*old, *new)):
+            if name in old and name in new:
+                yield from _differing_value(old[name], new[name], f"{key}.{name}")
+            else:
+                yield f"{key}.{name}"
+    else:
+        yield key
