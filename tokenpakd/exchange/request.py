@@ -55,23 +55,28 @@ class SpanKind(enum.StrEnum):
 class Call(msgspec.Struct, frozen=True):
     """The tool call a result answers: the tool's name and its main argument, as the model wrote them.
 
-    `label` is at most 60 characters of the argument that says most (command, path, query …).
+    `label` is at most 60 characters of the argument that says most (command, path, query …); empty when nothing is
+    worth quoting. `ordinal`: the how-manieth call with this name and label it is, without a label the how-manieth
+    of this tool.
     """
 
     name: str
     label: str
+    ordinal: int = 1
 
 
 class Span(msgspec.Struct, frozen=True):
     """One JSON string literal of the body: `body[start:end]` is it with both quotes.
 
-    `call` is None where the request does not hold the call that the result answers.
+    `call` is None where the request does not hold the call that the result answers. `is_whole`: it is all of the
+    result, not one of several texts.
     """
 
     start: int
     end: int
     kind: SpanKind
     call: Call | None = None
+    is_whole: bool = True
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):

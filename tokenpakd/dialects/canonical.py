@@ -1,0 +1,130 @@
+"""The same text, however a client spells it on a later turn.
+
+A turn repeats the turns before it, but not byte for byte: a string becomes a list with one text block, a cache
+marker moves, an escape is written another way. What identifies a conversation is compared after that is gone.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tokenpakd.exchange.request import DialectName
+
+NOTHING = msgspec.Raw(b"")
+
+_BETWEEN_BLOCKS = b"\x1f"
+_BETWEEN_MESSAGES = b"\x1e"
+_KEPT_BYTES = 32_768
+_MARKED_BYTES = 64
+
+
+class Part(msgspec.Struct, gc=False):
+    """One part of a message as far as identity goes: its text, or what stands for a picture or a file."""
+
+    type: str = ""
+    text: msgspec.Raw = NOTHING
+    source: msgspec.Raw = NOTHING
+    image_url: msgspec.Raw = NOTHING
+    input_audio: msgspec.Raw = NOTHING
+    file: msgspec.Raw = NOTHING
+    file_id: msgspec.Raw = NOTHING
+    file_data: msgspec.Raw = NOTHING
+    inline_data: msgspec.Raw = msgspec.field(default=NOTHING, name="inlineData")
+    uploaded: msgspec.Raw = msgspec.field(default=NOTHING, name="fileData")
+
+
+_PARTS = msgspec.json.Decoder(list[Part])
+_TEXT = msgspec.json.Decoder(str)
+
+
+def is_text(raw: msgspec.Raw) -> bool:
+    """Say whether a value is a JSON string."""
+    return bytes(memoryview(raw)[:1]) == b'"'
+
+
+def is_list(raw: msgspec.Raw) -> bool:
+    """Say whether a value is a JSON array."""
+    return bytes(memoryview(raw)[:1]) == b"["
+
+
+def is_object(raw: msgspec.Raw) -> bool:
+    """Say whether a value is a JSON object."""
+    return bytes(memoryview(raw)[:1]) == b"{"
+
+
+def text(raw: msgspec.Raw) -> bytes:
+    """Return the text of a string literal as UTF-8, the same for every escaping; empty for other values."""
+    if not is_text(raw):
+        return b""
+    literal = bytes(raw)
+    if b"\\" not in literal:
+        return literal[1:-1]
+    try:
+        return _TEXT.decode(literal).encode()
+    except ValueError:  # not UTF-8: equal bytes stay equal, which is all that is needed
+        return literal[1:-1]
+
+
+def name(raw: msgspec.Raw) -> str | None:
+    """Return a short string value such as a model name; None when it is no string."""
+    if not is_text(raw):
+        return None
+    return text(raw).decode("utf-8", "replace")
+
+
+def parts(raw: msgspec.Raw) -> list[Part]:
+    """Return the parts of a list of them; one odd part spoils the list, then it is empty."""
+    if not is_list(raw):
+        return []
+    try:
+        return _PARTS.decode(raw)
+    except (ValueError, RecursionError):
+        return []
+
+
+def content(raw: msgspec.Raw) -> bytes:
+    """Return one identity for a message's content: string ≡ one text block ≡ its text."""
+    if is_text(raw):
+        return clipped(text(raw))
+    return joined(parts(raw))
+
+
+def joined(blocks: Iterable[Part]) -> bytes:
+    """Return the blocks' texts with a separator between them; a block without text leaves a mark."""
+    return clipped(_BETWEEN_BLOCKS.join(text(block.text) if is_text(block.text) else _mark(block) for block in blocks))
+
+
+def opening(
+    dialect: DialectName, instructions: list[bytes], first: bytes | None, *, key: msgspec.Raw = NOTHING
+) -> tuple[bytes, ...]:
+    """Return the parts that identify a conversation; empty when no user has spoken yet.
+
+    `key` is an identity the client itself names (`prompt_cache_key`).
+    """
+    if first is None:
+        return ()
+    return dialect.value.encode(), text(key), _BETWEEN_MESSAGES.join(instructions), first
+
+
+def clipped(whole: bytes) -> bytes:
+    """Return a text, of a very long one both ends and its length: a pasted book is told apart without hashing it."""
+    if len(whole) <= 2 * _KEPT_BYTES:
+        return whole
+    return b"%b\x1d%d\x1d%b" % (whole[:_KEPT_BYTES], len(whole), whole[-_KEPT_BYTES:])
+
+
+def _mark(block: Part) -> bytes:
+    for value in (
+        block.source,
+        block.image_url,
+        block.input_audio,
+        block.file,
+        block.file_id,
+        block.file_data,
+        block.inline_data,
+        block.uploaded,
+    ):
+        view = memoryview(value)
+        if view.nbytes:
+            return b"\x1d%b %d %b" % (block.type.encode(), view.nbytes, bytes(view[-_MARKED_BYTES:]))
+    return b"\x1d" + block.type.encode()

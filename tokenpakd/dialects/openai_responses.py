@@ -1,0 +1,170 @@
+"""OpenAI Responses: what a body says, how an error looks, how a broken stream ends."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import msgspec
+
+from tokenpakd.dialects import canonical, glance
+from tokenpakd.dialects.calls import CallBook
+from tokenpakd.dialects.canonical import NOTHING
+from tokenpakd.dialects.span_index import SpanIndex
+from tokenpakd.exchange.request import Call, DialectName, Look, Span, SpanKind
+
+
+class _Item(msgspec.Struct, gc=False):
+    type: str | None = None
+    role: str | None = None
+    id: str | None = None
+    call_id: str | None = None
+    name: str = ""
+    content: msgspec.Raw = NOTHING
+    arguments: msgspec.Raw = NOTHING
+    input: msgspec.Raw = NOTHING
+    action: msgspec.Raw = NOTHING
+    output: msgspec.Raw = NOTHING
+
+
+class _Body(msgspec.Struct, gc=False):
+    model: msgspec.Raw = NOTHING
+    stream: msgspec.Raw = NOTHING
+    instructions: msgspec.Raw = NOTHING
+    prompt_cache_key: msgspec.Raw = NOTHING
+    input: list[_Item] = []
+
+
+class _LooseBody(msgspec.Struct, gc=False):
+    model: msgspec.Raw = NOTHING
+    stream: msgspec.Raw = NOTHING
+    instructions: msgspec.Raw = NOTHING
+    prompt_cache_key: msgspec.Raw = NOTHING
+    input: msgspec.Raw = NOTHING
+
+
+class _Text(msgspec.Struct, gc=False):
+    type: str = ""
+    text: msgspec.Raw = NOTHING
+
+
+_BODY = msgspec.json.Decoder(_Body)
+_LOOSE_BODY = msgspec.json.Decoder(_LooseBody)
+_ITEM = msgspec.json.Decoder(_Item)
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
+_TEXTS = msgspec.json.Decoder(list[_Text])
+
+_ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+# Codes that this dialect's clients know under another name.
+_CODES = {"context_overflow": "context_length_exceeded", "rate_limited": "rate_limit_exceeded"}
+_OUTPUTS = frozenset(("function_call_output", "custom_tool_call_output", "local_shell_call_output"))
+
+
+def look(body: bytes, *, want_spans: bool, path: bytes) -> Look:
+    """Return what one pass over a Responses body saw."""
+    nothing = Look(dialect=DialectName.OPENAI_RESPONSES)
+    return glance.guarded(body, partial(_look, want_spans=want_spans), otherwise=nothing)
+
+
+def error_body(
+    *, status: int, code: str, message: str, request_id: str, fields: Mapping[str, object] | None = None
+) -> bytes:
+    """Return `{"error": {message, type, param, code}}`; `param` may come among the fields."""
+    return msgspec.json.encode({"error": _error(status, code, message, fields)})
+
+
+def cut_event(*, message: str, request_id: str, mid_event: bool, content_type: bytes) -> bytes:
+    """Return an `error` event; its `error` object is what makes the SDKs raise.
+
+    After half an event an empty line ends it first, so that a client which skips what it cannot read sees the error.
+    """
+    if not content_type.lower().startswith(b"text/event-stream"):
+        return b""
+    error = _error(502, "upstream_cut", message, None)
+    event = {
+        "type": "error",
+        "sequence_number": 0,
+        "code": error["code"],
+        "message": message,
+        "param": None,
+        "error": error,
+    }
+    return b"%bevent: error\ndata: %b\n\n" % (b"\n\n" if mid_event else b"", msgspec.json.encode(event))
+
+
+def _error(status: int, code: str, message: str, fields: Mapping[str, object] | None) -> dict[str, object]:
+    kind = _ERROR_TYPES.get(status) or ("invalid_request_error" if status < 500 else "server_error")
+    told = _CODES.get(code, code)
+    param = "input" if told == "context_length_exceeded" else None
+    error: dict[str, object] = {"message": message, "type": kind, "param": param, "code": told}
+    own = ("message", "type", "code", "retry_after_s")
+    error.update((key, value) for key, value in (fields or {}).items() if key not in own)
+    return error
+
+
+def _look(body: bytes, *, want_spans: bool) -> Look:
+    seen: _Body | _LooseBody
+    try:
+        seen = strict = _BODY.decode(body)
+        items = strict.input
+    except ValueError:  # `input` is a string, or one item is odd: look at each by itself
+        seen = loose = _LOOSE_BODY.decode(body)
+        items = _items(loose.input)
+    return Look(
+        dialect=DialectName.OPENAI_RESPONSES,
+        model=canonical.name(seen.model),
+        is_stream=glance.flag(seen.stream),
+        opening=_opening(seen.prompt_cache_key, seen.instructions, items),
+        spans=_spans(SpanIndex(body), items) if want_spans else (),
+        message_count=len(items),
+    )
+
+
+def _items(value: msgspec.Raw) -> list[_Item]:
+    if canonical.is_text(value):
+        return [_Item(role="user", content=value)]
+    if canonical.is_list(value):
+        return glance.rows(_ITEM, _RAWS.decode(value), _Item())
+    return []
+
+
+def _opening(key: msgspec.Raw, instructions: msgspec.Raw, items: list[_Item]) -> tuple[bytes, ...]:
+    told = [canonical.content(instructions)] if canonical.is_text(instructions) else []
+    for item in items:
+        if item.role == "user":
+            first = canonical.content(item.content)
+            return canonical.opening(DialectName.OPENAI_RESPONSES, told, first, key=key)
+        if item.role in ("system", "developer"):
+            told.append(canonical.content(item.content))
+    return ()
+
+
+def _spans(index: SpanIndex, items: list[_Item]) -> tuple[Span, ...]:
+    book = CallBook()
+    spans: list[Span] = []
+    for item in items:
+        if item.type == "function_call":
+            book.add(item.call_id, item.name, item.arguments)
+        elif item.type == "custom_tool_call":
+            book.add(item.call_id, item.name, item.input)
+        elif item.type == "local_shell_call":
+            book.add(item.call_id or item.id, "local_shell", item.action)
+        elif item.type in _OUTPUTS:
+            _add_result(spans, index, item.output, book.by_id(item.call_id or item.id))
+    return tuple(sorted(spans, key=_start))
+
+
+def _add_result(spans: list[Span], index: SpanIndex, content: msgspec.Raw, call: Call | None) -> None:
+    if canonical.is_text(content):
+        place = index.literal(content)
+        if place is not None:
+            spans.append(Span(place[0], place[1], SpanKind.TOOL_RESULT, call))
+        return
+    parts = glance.listed(_TEXTS, content)
+    for part in parts:
+        if part.type in ("input_text", "output_text", "text") and canonical.is_text(part.text):
+            place = index.literal(part.text)
+            if place is not None:
+                spans.append(Span(place[0], place[1], SpanKind.TOOL_RESULT, call, len(parts) == 1))
+
+
+def _start(span: Span) -> int:
+    return span.start
