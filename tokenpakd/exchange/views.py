@@ -105,10 +105,9 @@ class RoomView(msgspec.Struct, frozen=True):
     decided: str
 
 
-class TraceView(msgspec.Struct, frozen=True, kw_only=True):
+class TraceView(ExchangeView, frozen=True, kw_only=True):
     """Everything on record about one exchange."""
 
-    request: ExchangeView
     rooms: tuple[RoomView, ...]
     path: str
     """Without the query."""

@@ -1,0 +1,284 @@
+"""The data plane's pen: one row per exchange, written inline, never raising, never waiting past 50 ms.
+
+States: `ok` writes at once. After any error the connection rests: rows go straight to a ring until `tick()`, once
+a second, has written again. So a sick disk costs a busy worker one slow statement a second, not one per request.
+A close whose open is still in the ring takes its place, so the ring holds one entry per exchange. When the ring is
+full a closed row is lost and counted; an open row is not lost yet, its close still brings the whole.
+
+The file may be deleted or replaced under us: every call compares its inode (1.5 µs) before it writes, so no row is
+acknowledged into a file that nobody will read.
+"""
+
+import contextlib
+import os
+import time
+from collections import OrderedDict
+from itertools import islice
+from pathlib import Path
+
+import apsw
+
+from tokenpakd.exchange.request import RequestId
+from tokenpakd.exchange.row import CloseRow, OpenRow, Pin, TelemetryState
+from tokenpakd.storage import rows
+from tokenpakd.storage.ballast import drop_ballast
+from tokenpakd.storage.connection import StorageError, close_quietly, failure, open_writer
+from tokenpakd.storage.migrations import MIGRATIONS, migrate, version_of
+
+BUSY_MS = 45
+"""With what a statement itself costs, a call stays within 50 ms."""
+
+RING_ROWS = 10_000
+FLUSH_ROWS = 500
+FLUSH_S = 0.04
+PINS_REMEMBERED = 4096
+
+
+class Recorder:
+    """Write the rows of one worker. Not for use by several threads at once."""
+
+    def __init__(self, database: Path, *, boot_id: str, worker: str, ring_rows: int = RING_ROWS) -> None:
+        self._database = database
+        self._boot_id = boot_id
+        self._worker = worker
+        self._ring_rows = ring_rows
+        self._connection: apsw.Connection | None = None
+        self._inode: tuple[int, int] = (0, 0)
+        self._state = "ok"
+        self._ring: OrderedDict[RequestId, OpenRow | CloseRow] = OrderedDict()
+        self._rows_lost = 0
+        self._pins: OrderedDict[str, Pin] = OrderedDict()
+        self._pins_unsaved: dict[str, Pin] = {}
+        self._connect()
+
+    def open(self, row: OpenRow, pin: Pin | None) -> None:
+        """Put an exchange on record before its upstream is called, and the pin it gave its conversation."""
+        if pin is not None:
+            self._remember(pin)
+        connection = self._usable()
+        if connection is not None:
+            try:
+                if pin is None:
+                    _insert(connection, row)
+                else:
+                    connection.execute("BEGIN IMMEDIATE")
+                    _insert(connection, row)
+                    connection.execute(rows.INSERT_PIN, rows.pin_values(pin))
+                    connection.execute("COMMIT")
+            except Exception as exc:  # noqa: BLE001 - bookkeeping never takes an exchange down
+                self._rest(exc)
+            else:
+                return
+        if pin is not None and len(self._pins_unsaved) < self._ring_rows:
+            self._pins_unsaved.setdefault(pin.conversation, pin)
+        self._wait(row)
+
+    def close(self, row: CloseRow) -> None:
+        """Put the outcome on record; brings the whole row where `open` could not write it."""
+        connection = self._usable()
+        if connection is not None:
+            try:
+                _finish(connection, row)
+            except Exception as exc:  # noqa: BLE001 - bookkeeping never takes an exchange down
+                self._rest(exc)
+            else:
+                self._ring.pop(row.opened.id, None)
+                return
+        self._wait(row)
+
+    def load_pin(self, conversation: str, epoch: int) -> Pin | None:
+        """Yield what the conversation keeps, or None where it keeps nothing from this epoch on."""
+        pin = self._pins.get(conversation)
+        if pin is None:
+            connection = self._usable()
+            if connection is None:
+                return None
+            try:
+                for mode, found_epoch, created in connection.execute(rows.SELECT_PIN, (conversation,)):
+                    pin = Pin(
+                        conversation=conversation,
+                        mode=str(mode),
+                        epoch=_int(found_epoch),
+                        created_unix_ms=_int(created),
+                    )
+            except Exception as exc:  # noqa: BLE001 - bookkeeping never takes an exchange down
+                self._rest(exc)
+                return None
+            if pin is not None:
+                self._remember(pin)
+        return pin if pin is not None and pin.epoch >= epoch else None
+
+    def state(self) -> TelemetryState:
+        """Yield the health of telemetry as the next heartbeat should tell it."""
+        return TelemetryState(state=self._state, rows_waiting=len(self._ring), rows_lost=self._rows_lost)
+
+    def tick(self, now_s: float) -> None:
+        """Once a second: notice a replaced file, reconnect, write what waits. `now_s` is monotonic."""
+        del now_s  # one attempt per call is the bound; the caller's beat is the clock
+        if self._connection is not None and not self._is_same_file():
+            self._disconnect("missing")
+        if self._state == "full":
+            drop_ballast(self._database)
+        if self._connection is None:
+            self._connect()
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            if version_of(connection) > len(MIGRATIONS):
+                self._disconnect("newer_schema")
+                return
+            if self._state != "ok":
+                _prove_writable(connection)
+            self._flush(connection)
+        except Exception as exc:  # noqa: BLE001 - bookkeeping never takes an exchange down
+            self._rest(exc)
+        else:
+            self._state = "ok"
+
+    def shutdown(self) -> None:
+        """Write what waits, as far as one attempt of a second goes, and close."""
+        deadline_s = time.monotonic() + 1.0
+        while (self._ring or self._pins_unsaved) and time.monotonic() < deadline_s:
+            self.tick(0.0)
+            if self._state != "ok":
+                break
+        self._disconnect(self._state)
+
+    def _usable(self) -> apsw.Connection | None:
+        if self._state != "ok":
+            return None
+        if not self._is_same_file():
+            self._disconnect("missing")
+            return None
+        return self._connection
+
+    def _is_same_file(self) -> bool:
+        try:
+            found = os.stat(self._database)
+        except OSError:
+            return False
+        return (found.st_ino, found.st_dev) == self._inode
+
+    def _connect(self) -> None:
+        try:
+            connection = open_writer(self._database, busy_ms=BUSY_MS)
+        except StorageError as exc:
+            self._state = exc.state
+            return
+        try:
+            if 0 < version_of(connection) < len(MIGRATIONS):
+                # An old file with rows in it: the supervisor copies and migrates it, this loop has no time to.
+                raise StorageError("error", "schema is older than this code")
+            migrate(connection, backup=None)
+            found = os.stat(self._database)
+        except (apsw.Error, OSError) as exc:
+            close_quietly(connection)
+            self._state = failure(exc, self._database).state
+        except StorageError as exc:
+            close_quietly(connection)
+            self._state = exc.state
+        else:
+            self._connection = connection
+            self._inode = (found.st_ino, found.st_dev)
+
+    def _disconnect(self, state: str) -> None:
+        if self._connection is not None:
+            close_quietly(self._connection)
+        self._connection = None
+        self._state = state
+
+    def _rest(self, exc: Exception) -> None:
+        """After an error: end the transaction, name the state, and leave the next attempt to `tick`.
+
+        Every kind of exception comes here: bookkeeping must never take an exchange down with it.
+        """
+        connection = self._connection
+        state = failure(exc, self._database).state if isinstance(exc, apsw.Error | OSError) else "error"
+        if connection is None:
+            self._state = state
+            return
+        with contextlib.suppress(apsw.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        if state == "locked":
+            self._state = state
+        else:
+            # I/O errors stick to a connection (a failed sync is reported once): only a fresh one tells the truth.
+            self._disconnect(state)
+
+    def _wait(self, row: OpenRow | CloseRow) -> None:
+        key = _id_of(row)
+        if key in self._ring or len(self._ring) < self._ring_rows:
+            self._ring[key] = row
+        elif isinstance(row, CloseRow):
+            self._rows_lost += 1
+
+    def _flush(self, connection: apsw.Connection) -> None:
+        stop_s = time.monotonic() + FLUSH_S
+        while (self._ring or self._pins_unsaved) and time.monotonic() < stop_s:
+            batch = list(islice(self._ring.values(), FLUSH_ROWS))
+            pins = list(islice(self._pins_unsaved.values(), FLUSH_ROWS))
+            unwritable = 0
+            connection.execute("BEGIN IMMEDIATE")
+            for row in batch:
+                unwritable += not _write_whole(connection, row)
+            for pin in pins:
+                connection.execute(rows.INSERT_PIN, rows.pin_values(pin))
+            connection.execute("COMMIT")
+            self._rows_lost += unwritable
+            for row in batch:
+                del self._ring[_id_of(row)]
+            for pin in pins:
+                del self._pins_unsaved[pin.conversation]
+
+    def _remember(self, pin: Pin) -> None:
+        known = self._pins.get(pin.conversation)
+        if known is None or pin.epoch > known.epoch:
+            self._pins[pin.conversation] = pin
+        self._pins.move_to_end(pin.conversation)
+        if len(self._pins) > PINS_REMEMBERED:
+            self._pins.popitem(last=False)
+
+
+def _prove_writable(connection: apsw.Connection) -> None:
+    # A statement that changes nothing writes nothing and would succeed on a full disk; this one writes page 1.
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("PRAGMA user_version = " + str(version_of(connection)))
+    connection.execute("COMMIT")
+
+
+def _write_whole(connection: apsw.Connection, row: OpenRow | CloseRow) -> bool:
+    """Write a row of the ring; False where the row itself is what no table takes."""
+    try:
+        if isinstance(row, CloseRow):
+            _finish(connection, row)
+        else:
+            _insert(connection, row)
+    except (apsw.ConstraintError, apsw.MismatchError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _insert(connection: apsw.Connection, row: OpenRow) -> None:
+    values = rows.open_values(row)
+    try:
+        connection.execute(rows.INSERT_OPEN, values)
+    except (UnicodeError, OverflowError):
+        connection.execute(rows.INSERT_OPEN, rows.sayable(values))
+
+
+def _finish(connection: apsw.Connection, row: CloseRow) -> None:
+    values = rows.closed_values(row)
+    try:
+        connection.execute(rows.INSERT_CLOSED, values)
+    except (UnicodeError, OverflowError):
+        connection.execute(rows.INSERT_CLOSED, rows.sayable(values))
+
+
+def _id_of(row: OpenRow | CloseRow) -> RequestId:
+    return row.opened.id if isinstance(row, CloseRow) else row.id
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
