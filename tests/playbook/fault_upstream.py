@@ -1,7 +1,7 @@
-"""A provider that misbehaves on demand, at the level of TCP.
+r"""A provider that misbehaves on demand, at the level of TCP.
 
     with FaultUpstream() as upstream:
-        upstream.script("/v1/messages", Head(200, chunked=True), Chunk(b"data: a\\n\\n"), Reset())
+        upstream.script("/v1/messages", Head(200, chunked=True), Chunk(b"data: a\n\n"), Reset())
 
 A script is a list of steps that begins once a request has been read whole. `script()` binds one to a path (query
 aside), `queue()` adds one that answers the next request whatever its path; without either, a small Anthropic message
@@ -30,11 +30,11 @@ class FaultUpstream:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.exchanges: list[Exchange] = []
-        self.raw: dict[int, bytes] = {}
+        self.raw: dict[int, bytearray] = {}
         """What each connection sent, byte for byte, up to 16 MiB."""
         self.accepted = 0
-        self.first_byte = threading.Event()
-        """Set when any connection has brought a byte."""
+        self.bytes_received = 0
+        """Over all connections."""
         self._scripts: dict[str, tuple[Step, ...]] = {}
         self._queue: deque[tuple[Step, ...]] = deque()
         self._tls = tls
@@ -70,6 +70,14 @@ class FaultUpstream:
     def queue(self, *steps: Step) -> None:
         """Answer one request, the next that no earlier queued script takes, with these steps."""
         self._queue.append(steps)
+
+    def forget(self) -> None:
+        """Drop scripts and records, so that one upstream can serve many tests; connections stay open."""
+        self._scripts.clear()
+        self._queue.clear()
+        self.raw.clear()
+        with self._changed:
+            self.exchanges, self.bytes_received = [], 0
 
     def wait(self, holds: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
         """Return as soon as `holds()`, looked at after every change; fail with `what` after the deadline."""
@@ -116,10 +124,12 @@ class FaultUpstream:
             sock.close()
 
     def _heard(self, number: int, data: bytes) -> None:
-        self.first_byte.set()
-        held = self.raw.get(number, b"")
+        held = self.raw.setdefault(number, bytearray())
         if len(held) < KEEP_BODY:
-            self.raw[number] = held + data
+            held += data
+        with self._changed:
+            self.bytes_received += len(data)
+            self._changed.notify_all()
 
     def _read_request(self, number: int, line: "Line") -> Exchange | None:
         head = line.read_until(b"\r\n\r\n")
