@@ -92,6 +92,11 @@ def open_reader(database: Path, *, busy_ms: int) -> apsw.Connection:
     return connection
 
 
+def statement(*parts: str) -> str:
+    """Join constants into one statement; whatever is not a constant is bound, never joined in."""
+    return " ".join(parts)
+
+
 def integer(connection: apsw.Connection, sql: str, bindings: tuple[int | str, ...] = ()) -> int:
     """Yield the first column of the first row, which is a number; 0 for NULL or no row."""
     for (value,) in connection.execute(sql, bindings):

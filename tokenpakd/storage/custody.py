@@ -14,7 +14,7 @@ import apsw
 from tokenpakd.exchange.row import Outcome, TelemetryState
 from tokenpakd.storage import rows
 from tokenpakd.storage.ballast import drop_ballast, take_ballast
-from tokenpakd.storage.connection import StorageError, close_quietly, failure, integer, open_writer
+from tokenpakd.storage.connection import StorageError, close_quietly, failure, integer, open_writer, statement
 from tokenpakd.storage.migrations import migrate
 
 BUSY_MS = 2000
@@ -27,8 +27,8 @@ PRUNE_ROWS = 500
 SUFFIXES = ("", "-wal", "-shm")
 
 _CLOSE_OPEN = ("INSERT OR IGNORE INTO exchanges (", rows.OPEN_COLUMNS, ", outcome) SELECT", rows.OPEN_COLUMNS, ", ?")
-_CLOSE_DEAD = " ".join((*_CLOSE_OPEN, "FROM in_flight WHERE boot_id = ? AND worker = ? ORDER BY at_unix_ms"))
-_CLOSE_STALE = " ".join((*_CLOSE_OPEN, "FROM in_flight WHERE boot_id <> ? ORDER BY at_unix_ms"))
+_CLOSE_DEAD = statement(*_CLOSE_OPEN, "FROM in_flight WHERE boot_id = ? AND worker = ? ORDER BY at_unix_ms")
+_CLOSE_STALE = statement(*_CLOSE_OPEN, "FROM in_flight WHERE boot_id <> ? ORDER BY at_unix_ms")
 _PRUNE = (
     "DELETE FROM exchanges WHERE at_unix_ms < ? AND seq < (SELECT max(seq) FROM exchanges)"
     " AND seq IN (SELECT seq FROM exchanges ORDER BY seq LIMIT ?)"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from tokenpakd.storage.connection import NewerSchema, integer
+from tokenpakd.storage.connection import NewerSchema, integer, statement
 
 # An exchange in flight lives in a table of one or two pages; its close moves it, whole, to the end of `exchanges`.
 # So a row costs four page writes in all, `seq` is the order of closing, and a worker's death leaves its open rows
@@ -37,14 +37,13 @@ _OPENED = """
   spans_replaced INTEGER NOT NULL,
 """
 
-_FIRST = "".join(
-    (
-        "CREATE TABLE in_flight (",
-        _OPENED,
-        "PRIMARY KEY (id)) STRICT, WITHOUT ROWID;",
-        "CREATE TABLE exchanges (seq INTEGER PRIMARY KEY,",
-        _OPENED,
-        """
+_FIRST = statement(
+    "CREATE TABLE in_flight (",
+    _OPENED,
+    "PRIMARY KEY (id)) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE exchanges (seq INTEGER PRIMARY KEY,",
+    _OPENED,
+    """
   outcome TEXT NOT NULL,
   status INTEGER,
   upstream_status INTEGER,
@@ -76,7 +75,6 @@ CREATE TABLE pins (
   created_unix_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 """,
-    )
 )
 
 MIGRATIONS: tuple[str, ...] = (_FIRST,)

@@ -23,7 +23,7 @@ from tokenpakd.exchange.views import (
     SavedBy,
     TraceView,
 )
-from tokenpakd.storage.connection import StorageError, close_quietly, failure, open_reader
+from tokenpakd.storage.connection import StorageError, close_quietly, failure, open_reader, statement
 from tokenpakd.storage.migrations import MIGRATIONS, version_of
 
 READ_S = 2.0
@@ -48,10 +48,10 @@ _OPEN_EXCHANGE = (
 )
 _OPEN_REST = "path, NULL, bytes_received, bytes_sent, NULL, spans_replaced, NULL, worker, boot_id, '[]'"
 
-_NEWEST = " ".join(("SELECT", _EXCHANGE, "FROM exchanges ORDER BY seq DESC LIMIT ?"))
-_AFTER = " ".join(("SELECT", _EXCHANGE, "FROM exchanges WHERE seq > ? ORDER BY seq LIMIT ?"))
-_ONE = " ".join(("SELECT", _EXCHANGE, ",", _REST, "FROM exchanges WHERE id = ?"))
-_ONE_OPEN = " ".join(("SELECT", _OPEN_EXCHANGE, ",", _OPEN_REST, "FROM in_flight WHERE id = ?"))
+_NEWEST = statement("SELECT", _EXCHANGE, "FROM exchanges ORDER BY seq DESC LIMIT ?")
+_AFTER = statement("SELECT", _EXCHANGE, "FROM exchanges WHERE seq > ? ORDER BY seq LIMIT ?")
+_ONE = statement("SELECT", _EXCHANGE, ",", _REST, "FROM exchanges WHERE id = ?")
+_ONE_OPEN = statement("SELECT", _OPEN_EXCHANGE, ",", _OPEN_REST, "FROM in_flight WHERE id = ?")
 _EXCHANGE_COLUMNS = 29
 
 _ROOMS = msgspec.json.Decoder(tuple[RoomTrace, ...])

@@ -1,9 +1,10 @@
-"""How a row is written: the statements, and the values in their order. Statements are constants joined from constants, values bound."""
+"""How a row is written: the statements, and the values that they bind, in their order."""
 
 import msgspec
 
 from tokenpakd.exchange.row import CloseRow, OpenRow, Pin, RoomTrace
 from tokenpakd.exchange.usage import Usage
+from tokenpakd.storage.connection import statement
 
 Value = int | float | str | None
 
@@ -20,12 +21,12 @@ CLOSE_COLUMNS = (
     " duration_ms, overhead_ms, error_code, note, rooms"
 )
 
-INSERT_OPEN = " ".join(("INSERT OR IGNORE INTO in_flight (", OPEN_COLUMNS, ") VALUES (", ",".join("?" * 18), ")"))
+INSERT_OPEN = statement("INSERT OR IGNORE INTO in_flight (", OPEN_COLUMNS, ") VALUES (", ",".join("?" * 18), ")")
 
 # The row that stays is whole as the close brought it: bytes sent or the provider may have changed since the open.
 # A row that was given up as crashed and closes after all is replaced, at the end.
-INSERT_CLOSED = " ".join(
-    ("INSERT OR REPLACE INTO exchanges (", OPEN_COLUMNS, ",", CLOSE_COLUMNS, ") VALUES (", ",".join("?" * 39), ")")
+INSERT_CLOSED = statement(
+    "INSERT OR REPLACE INTO exchanges (", OPEN_COLUMNS, ",", CLOSE_COLUMNS, ") VALUES (", ",".join("?" * 39), ")"
 )
 
 INSERT_PIN = (

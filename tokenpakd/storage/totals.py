@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from tokenpakd.exchange.views import CompressionTotals, LimitTotals, Stats, Totals
+from tokenpakd.storage.connection import statement
 from tokenpakd.storage.reading import reading, saved
 
 MODELS_SHOWN = 200
@@ -16,25 +17,29 @@ _TOTAL = (
     "(coalesce(input_uncached, 0) + coalesce(cache_read, 0) + coalesce(cache_write_5m, 0)"
     " + coalesce(cache_write_1h, 0))"
 )
-_BILLED = " ".join(("(is_token_count = 0 AND (", _REPORTED, "OR outcome NOT IN ('refused', 'upstream_error')))"))
-_SENT = " ".join(("CASE WHEN", _REPORTED, "THEN", _TOTAL, "ELSE coalesce(sent_tokens_estimate, 0) END"))
+_BILLED = statement("(is_token_count = 0 AND (", _REPORTED, "OR outcome NOT IN ('refused', 'upstream_error')))")
+_SENT = statement("CASE WHEN", _REPORTED, "THEN", _TOTAL, "ELSE coalesce(sent_tokens_estimate, 0) END")
 
-_SUMS = " ".join(
-    (
-        "SELECT model, boot_id = ?, at_unix_ms >= ?, count(*),",
-        "sum(outcome IN ('upstream_error', 'upstream_cut', 'upstream_timeout', 'crashed')),",
-        "sum(is_token_count),",
-        "sum(CASE WHEN", _BILLED, "THEN", _SENT, "ELSE 0 END),",
-        "sum(CASE WHEN", _BILLED, "THEN saved_tokens ELSE 0 END),",
-        "sum(coalesce(output, 0)), sum(coalesce(cache_read, 0)),",
-        "sum(coalesce(cache_write_5m, 0) + coalesce(cache_write_1h, 0)),",
-        "sum(spans_replaced > 0), sum(spans_replaced),",
-        "sum(CASE WHEN spans_replaced > 0 THEN bytes_received - bytes_sent ELSE 0 END),",
-        "sum(outcome = 'refused' AND coalesce(error_code, '') = 'rate_limited'),",
-        "sum(outcome = 'refused' AND coalesce(error_code, '') = 'budget_exceeded')",
-        "FROM exchanges GROUP BY 1, 2, 3",
-    )
-)  # fmt: skip
+_SUMS = statement(
+    "SELECT model, boot_id = ?, at_unix_ms >= ?, count(*),",
+    "sum(outcome IN ('upstream_error', 'upstream_cut', 'upstream_timeout', 'crashed')),",
+    "sum(is_token_count),",
+    "sum(CASE WHEN",
+    _BILLED,
+    "THEN",
+    _SENT,
+    "ELSE 0 END),",
+    "sum(CASE WHEN",
+    _BILLED,
+    "THEN saved_tokens ELSE 0 END),",
+    "sum(coalesce(output, 0)), sum(coalesce(cache_read, 0)),",
+    "sum(coalesce(cache_write_5m, 0) + coalesce(cache_write_1h, 0)),",
+    "sum(spans_replaced > 0), sum(spans_replaced),",
+    "sum(CASE WHEN spans_replaced > 0 THEN bytes_received - bytes_sent ELSE 0 END),",
+    "sum(outcome = 'refused' AND coalesce(error_code, '') = 'rate_limited'),",
+    "sum(outcome = 'refused' AND coalesce(error_code, '') = 'budget_exceeded')",
+    "FROM exchanges GROUP BY 1, 2, 3",
+)
 
 
 class _Sums(msgspec.Struct, array_like=True):
