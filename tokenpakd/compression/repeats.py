@@ -1,0 +1,101 @@
+"""Exact repeats of earlier tool results become pointers to the first one.
+
+Rules of this file:
+- The first occurrence stays as it is; a pointer names the call whose output stands verbatim in the request.
+- What happens to a result depends on it and on what stands before it, so a longer conversation begins with the bytes
+  of the shorter one and the provider's cached prefix holds.
+- Literals are compared byte for byte: equal text in another spelling is left alone.
+- A pointer is never longer than what it stands for.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tokenpakd.compression.splice import Replacement
+from tokenpakd.exchange.request import Call, Span
+
+MIN_CHARS = 400
+
+_KEY_BYTES = 32
+_MAX_BYTES_PER_CHAR = 12  # a surrogate pair in escapes
+_NAME_CHARS = 64
+_TEXT = msgspec.json.Decoder(str)
+
+# Which first occurrence a literal has. Length and both ends tell nearly all apart; only where they agree is the whole
+# literal hashed, so that hundreds of look-alikes cost no more than one pass over their bytes.
+_Key = tuple[int, bytes, bytes]
+
+
+class _First(msgspec.Struct, frozen=True, gc=False):
+    span: Span
+    call: Call
+
+
+def replacements(body: bytes, spans: Sequence[Span]) -> tuple[Replacement, ...]:
+    """Return a pointer for every tool result that repeats an earlier one of at least 400 characters.
+
+    `spans` stand in the order of the body. A result whose call is unknown is neither replaced nor pointed at.
+    """
+    found: list[Replacement] = []
+    firsts: dict[_Key, _First | dict[bytes, _First]] = {}
+    counted: dict[tuple[str, str], int] = {}
+    for span in spans:
+        call = span.call
+        if call is None:
+            continue
+        if span.end - span.start >= MIN_CHARS + 2:
+            first = _first(body, firsts, span, call)
+            if first is not None and first.call != call and _is_long(body, span):
+                pointer = _pointer(first, span, counted.get((first.call.name, first.call.label), 0))
+                if len(pointer) < span.end - span.start:
+                    found.append(Replacement(span.start, span.end, pointer))
+        name = call.name, call.label
+        counted[name] = max(counted.get(name, 0), call.ordinal)
+    return tuple(found)
+
+
+def _first(body: bytes, firsts: dict[_Key, _First | dict[bytes, _First]], span: Span, call: Call) -> _First | None:
+    """Return the first result with this literal; None when this is the first, which is then noted."""
+    start, end = span.start, span.end
+    key = end - start, body[start : start + _KEY_BYTES], body[end - _KEY_BYTES : end]
+    known = firsts.get(key)
+    if known is None:
+        firsts[key] = _First(span, call)
+        return None
+    literal = body[start:end]
+    if isinstance(known, _First):
+        known = firsts[key] = {body[known.span.start : known.span.end]: known}
+    first = known.get(literal)
+    if first is None:
+        known[literal] = _First(span, call)
+    return first
+
+
+def _is_long(body: bytes, span: Span) -> bool:
+    if span.end - span.start - 2 >= MIN_CHARS * _MAX_BYTES_PER_CHAR:
+        return True
+    try:
+        return len(_TEXT.decode(memoryview(body)[span.start : span.end])) >= MIN_CHARS
+    except ValueError:
+        return False
+
+
+def _pointer(first: _First, span: Span, times: int) -> bytes:
+    """Return the pointer's literal; `times`: how many calls of that name were answered before this result."""
+    call = first.call
+    name = " ".join(call.name[:_NAME_CHARS].split())
+    what = "same output as" if span.is_whole and first.span.is_whole else "same text as in the output of"
+    if not call.label:
+        which = f"{_nth(call.ordinal)} {name} call"
+    elif times > 1:
+        which = f'{_nth(call.ordinal)} "{call.label}" ({name})'
+    else:
+        which = f'earlier "{call.label}" ({name})'
+    return msgspec.json.encode(f"[{what} your {which}, unchanged]")
+
+
+def _nth(number: int) -> str:
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"

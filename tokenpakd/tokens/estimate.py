@@ -1,0 +1,55 @@
+"""How many tokens a text is, roughly, where no tokenizer of the model is at hand.
+
+An estimate and to be labelled so: the provider's own figure replaces it once known. It counts bytes by class; the
+weights fit the reported usage of 1,351 calls of coding agents within a few percent on average, single texts differ
+by a quarter and more, other tokenizers by as much again. What matters here: it is fast, depends on the text alone,
+and never falls when text is added, so before and after are measured with the same stick.
+"""
+
+import msgspec
+
+_LETTERS = bytes(range(0x41, 0x5B)) + bytes(range(0x61, 0x7B))
+_DIGITS = b"0123456789"
+_BLANKS = b" \t\r\n"
+_BEYOND_ASCII = bytes(range(0x80, 0x100))
+
+# Thousandths of a token per byte of each class.
+_PER_LETTER = 244
+_PER_DIGIT = 700
+_PER_BLANK = 105
+_PER_BYTE_BEYOND_ASCII = 450
+_PER_MARK = 462
+
+_TEXT = msgspec.json.Decoder(str)
+
+
+def estimate(text: str | bytes) -> int:
+    """Return about how many tokens a text is (UTF-8 where it comes as bytes); 0 for none, 2 to 3 ms per MB."""
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    size = len(raw)
+    letters = size - len(raw.translate(None, _LETTERS))
+    digits = size - len(raw.translate(None, _DIGITS))
+    blanks = size - len(raw.translate(None, _BLANKS))
+    beyond = 0 if raw.isascii() else size - len(raw.translate(None, _BEYOND_ASCII))
+    marks = size - letters - digits - blanks - beyond
+    thousandths = (
+        letters * _PER_LETTER
+        + digits * _PER_DIGIT
+        + blanks * _PER_BLANK
+        + beyond * _PER_BYTE_BEYOND_ASCII
+        + marks * _PER_MARK
+    )
+    return -(-thousandths // 1000)
+
+
+def estimate_literal(literal: bytes) -> int:
+    """Return about how many tokens the text of a JSON string literal is: the model sees no escapes."""
+    try:
+        return estimate(_TEXT.decode(literal))
+    except ValueError:
+        return estimate(literal)
+
+
+def estimate_saved(removed: bytes, pointer: bytes) -> int:
+    """Return about how many tokens fewer one literal is than the other; below 0 where it is more."""
+    return estimate_literal(removed) - estimate_literal(pointer)
