@@ -1,0 +1,104 @@
+"""The end of the daemon's log."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from tokenpakctl.render import View, plain
+from tokenpakctl.session import OK, UNAVAILABLE, Failed, Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+_TAIL_MAX_BYTES = 4 * 1024 * 1024
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lines", "-n", type=int, default=50, metavar="N", help="how many lines (50)")
+    parser.add_argument("--follow", "-f", action="store_true", help="go on printing lines as they are written")
+
+
+def run(options: argparse.Namespace, session: Session) -> int:
+    path = _path(session)
+    lines, position = last_lines(path, max(0, options.lines))
+    if session.as_json and not options.follow:
+        session.emit({"path": path, "lines": lines}, "")
+        return OK
+    for line in lines:
+        _print(line, session)
+    if options.follow:
+        _follow(path, position, session)
+    return OK
+
+
+def last_lines(path: str, wanted: int) -> tuple[list[str], int]:
+    """Yield the last lines of a file and where it ends; no more than its last 4 MiB are read.
+
+    Raises:
+      Failed: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            start = max(0, end - _TAIL_MAX_BYTES)
+            file.seek(start)
+            content = file.read(end - start)
+    except OSError as exc:
+        raise Failed(f"{path} cannot be read: {exc.strerror}", "Run `tokenpakctl doctor`.") from exc
+    lines = content.decode("utf-8", "replace").split("\n")
+    if start:
+        del lines[0]
+    if lines and not lines[-1]:
+        lines.pop()
+    return (lines[-wanted:] if wanted else []), end
+
+
+def _path(session: Session) -> str:
+    daemon = session.ask("logs")
+    if daemon is None:
+        found = sorted(session.paths.log_dir.glob("*.log"), key=lambda path: path.stat().st_mtime)
+        if found:
+            return str(found[-1])
+        message = "no daemon answers, and there is no log file"
+        raise Failed(message, "Run `journalctl --user -u tokenpakd`.", code="unavailable", exit_code=UNAVAILABLE)
+    path = daemon.get("path")
+    if isinstance(path, str) and path:
+        return path
+    if View(daemon).flag("under_systemd"):
+        raise Failed("the log goes to the journal", "Run `journalctl --user -u tokenpakd`.", code="no_log_file")
+    raise Failed("the log goes to the terminal the daemon was started in", "Look there.", code="no_log_file")
+
+
+def _follow(path: str, position: int, session: Session) -> None:
+    """Print what is added, also after the file was replaced by a new one."""
+    pending = b""
+    while True:
+        try:
+            size = os.stat(path).st_size
+            if size < position:
+                position, pending = 0, b""
+            if size > position:
+                with open(path, "rb") as file:
+                    file.seek(position)
+                    content = file.read()
+                position += len(content)
+                *lines, pending = (pending + content).split(b"\n")
+                for line in lines:
+                    _print(line.decode("utf-8", "replace"), session)
+        except FileNotFoundError:
+            position, pending = 0, b""
+        time.sleep(0.2)
+
+
+def _print(line: str, session: Session) -> None:
+    if not session.as_json:
+        session.line(plain(line))
+        return
+    try:
+        entry: object = json.loads(line)
+    except ValueError:
+        entry = None
+    session.line(json.dumps(entry if isinstance(entry, dict) else {"line": line}, separators=(",", ":")))

@@ -1,0 +1,70 @@
+"""Door: the telemetry store as the control verbs read it, in threads of their own."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from tokenpakd.control.daemon import Daemon
+from tokenpakd.control.dispatch import VerbFailed
+from tokenpakd.exchange.views import ExchangeView, Stats, TraceView
+from tokenpakd.storage import reading, totals
+from tokenpakd.storage.connection import StorageError
+
+Found = TypeVar("Found")
+
+# Operators are few; a slow disk must not take the supervisor's other threads.
+_READERS_MAX = 4
+_readers: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("control_readers")
+
+
+async def stats(daemon: Daemon) -> Stats:
+    """Yield the sums of this run, of the local day and of all time.
+
+    Raises:
+      VerbFailed: the store cannot be read.
+    """
+    boot_id, day_start_unix_ms = daemon.boot_id, _day_start_unix_ms(time.time())
+    return await _read(
+        daemon, lambda database: totals.stats(database, boot_id=boot_id, day_start_unix_ms=day_start_unix_ms)
+    )
+
+
+async def recent(daemon: Daemon, *, limit: int, after_key: int | None = None) -> tuple[ExchangeView, ...]:
+    """Yield exchanges, newest first; with `after_key` those that closed since, oldest first.
+
+    Raises:
+      VerbFailed: the store cannot be read.
+    """
+    return await _read(daemon, lambda database: reading.recent(database, limit=limit, after_key=after_key))
+
+
+async def trace(daemon: Daemon, request_id: str) -> TraceView | None:
+    """Yield what is on record about one exchange; None when nothing is.
+
+    Raises:
+      VerbFailed: the store cannot be read.
+    """
+    return await _read(daemon, lambda database: reading.trace(database, request_id))
+
+
+async def _read(daemon: Daemon, ask: Callable[[Path], Found]) -> Found:
+    try:
+        limiter = _readers.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(_READERS_MAX)
+        _readers.set(limiter)
+    database = Path(daemon.database)
+    try:
+        return await trio.to_thread.run_sync(ask, database, limiter=limiter)
+    except StorageError as exc:
+        message = f"the telemetry store cannot be read ({exc.state}): {exc.reason}"
+        raise VerbFailed(message, hint="Run `tokenpakctl doctor`. Requests are served all the same.") from exc
+
+
+def _day_start_unix_ms(now_unix_s: float) -> int:
+    """Yield local midnight; on a day of 23 or 25 hours mktime finds it too."""
+    day = time.localtime(now_unix_s)
+    return round(time.mktime((day.tm_year, day.tm_mon, day.tm_mday, 0, 0, 0, 0, 0, -1)) * 1000)

@@ -1,0 +1,14 @@
+"""Which providers are called, where, and with whose key."""
+
+from tokenpakd.control.access import Access
+from tokenpakd.control.daemon import Daemon
+from tokenpakd.control.dispatch import Verb
+from tokenpakd.control.provider_views import provider_results
+from tokenpakd.ipc.control_api import NoParams, ProvidersResult
+
+
+async def run(daemon: Daemon, params: NoParams) -> ProvidersResult:
+    return ProvidersResult(providers=provider_results(daemon.loaded))
+
+
+VERB = Verb(name="providers", access=Access.READ, params=NoParams, run=run)
