@@ -1,6 +1,6 @@
 """From one JSON-RPC line to a verb, and from its answer or failure back to a line. Knows no socket.
 
-A verb module exposes `VERB`; `control/verbs/__init__.py` lists them in `VERBS`; `table(VERBS)` is what the server holds.
+A verb module exposes `VERB`; `control/verbs/__init__.py` lists them in `VERBS`; `table(VERBS)` is the server's.
 """
 
 import logging
@@ -122,7 +122,8 @@ async def answer(call: Call, daemon: Daemon) -> bytes:
 def failure_line(call: Call, error: Exception) -> bytes:
     """Yield the error line for what a verb raised. Unforeseen errors are logged and named by class only."""
     if isinstance(error, ConfigError):
-        return error_line(call.id, CONFIG_ERROR, str(error), error.hint or "Run `tokenpakd --check-config`.")
+        # Each problem ends with a hint of its own.
+        return error_line(call.id, CONFIG_ERROR, str(error), "Run `tokenpakd --check-config`.")
     if isinstance(error, VerbFailed):
         return error_line(call.id, error.code, error.message, error.hint)
     log.error("verb_failed", exc_info=error, extra={"verb": call.verb.name})

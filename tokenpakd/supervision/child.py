@@ -51,7 +51,7 @@ CommandFactory = Callable[[Kind, int], Command]
 
 
 def worker_commands(http_fds: Sequence[int], websocket_fds: Sequence[int]) -> CommandFactory:
-    """Yield the commands of the real workers, under the interpreter that runs us and never the current folder's code."""
+    """Yield the commands of the real workers: our own interpreter, never the code of the current folder."""
 
     def command(kind: Kind, link_fd: int) -> Command:
         argv = [sys.executable, "-P", "-m", "tokenpakd", "worker", kind, "--link-fd", str(link_fd)]

@@ -130,7 +130,7 @@ class Fleet:
         fresh: list[Child] = []
         try:
             for slot in kept:
-                fresh.append(await self._launch_ready(slot, snapshot, safe_mode=False))
+                fresh.append(await self._launch_ready(slot, snapshot, safe_mode=False))  # noqa: PERF401 - see except
         except BaseException:
             for child in fresh:
                 child.drain(DRAIN_S)  # it may have taken requests already

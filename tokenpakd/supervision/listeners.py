@@ -51,6 +51,10 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True):
         """The port WebSocket is really on; 0 where there is none."""
         return _port(self.websocket[0]) if self.websocket else 0
 
+    def addresses(self) -> list[str]:
+        """List the addresses that are bound."""
+        return [str(held.getsockname()[0]) for held in (*self.http, *self.websocket)]
+
     def urls(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Yield where HTTP and WebSocket are, as URLs without a path."""
         return tuple(_url("http", held) for held in self.http), tuple(_url("ws", held) for held in self.websocket)
