@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _NAME = "tokenpak"
-# sun_path holds 108 bytes on Linux, 104 on macOS, with the closing NUL; the rest is left for a temporary name beside it.
+# sun_path holds 108 bytes on Linux, 104 on macOS, with the closing NUL.
 _SOCKET_PATH_MAX_BYTES = 100
 
 VARIABLES = {
@@ -101,17 +101,16 @@ def _folders(environ: Mapping[str, str]) -> _Folders:
 
 
 def _platform_folders(environ: Mapping[str, str], user: Path) -> _Folders:
-    if sys.platform.startswith("linux"):
-        config = _xdg(environ, "XDG_CONFIG_HOME") or user / ".config" / _NAME
-        state = _xdg(environ, "XDG_STATE_HOME") or user / ".local" / "state" / _NAME
-        return _Folders(None, config, state, _xdg(environ, "XDG_RUNTIME_DIR"))
-    import platformdirs  # here, not above: Linux never needs it, and it costs tokenpakctl its start-up time
+    if sys.platform != "linux":
+        import platformdirs  # here, not above: Linux never needs it, and it costs tokenpakctl its start-up time
 
-    dirs = platformdirs.PlatformDirs(_NAME, appauthor=False)
-    # Not its runtime folder: without XDG_RUNTIME_DIR that is a shared temporary place.
-    return _Folders(
-        None, dirs.user_config_path, dirs.user_state_path, _xdg(environ, "XDG_RUNTIME_DIR"), dirs.user_log_path
-    )
+        dirs = platformdirs.PlatformDirs(_NAME, appauthor=False)
+        # Not its runtime folder: without XDG_RUNTIME_DIR that is a shared temporary place.
+        runtime = _xdg(environ, "XDG_RUNTIME_DIR")
+        return _Folders(None, dirs.user_config_path, dirs.user_state_path, runtime, dirs.user_log_path)
+    config = _xdg(environ, "XDG_CONFIG_HOME") or user / ".config" / _NAME
+    state = _xdg(environ, "XDG_STATE_HOME") or user / ".local" / "state" / _NAME
+    return _Folders(None, config, state, _xdg(environ, "XDG_RUNTIME_DIR"))
 
 
 def _given(environ: Mapping[str, str], variable: str) -> Path | None:
@@ -143,4 +142,4 @@ def _fitting(socket: Path, environ: Mapping[str, str]) -> Path:
     if runtime is not None and len(os.fsencode(runtime / name)) <= _SOCKET_PATH_MAX_BYTES:
         return runtime / name
     # Not TMPDIR: it differs between a service and a shell. The folder is ours alone; who binds checks owner and mode.
-    return Path(f"/tmp/{_NAME}-{os.getuid()}") / name
+    return Path(f"/tmp/{_NAME}-{os.getuid()}") / name  # noqa: S108

@@ -36,9 +36,7 @@ def check(config: Config) -> Iterator[Finding]:
         yield from _provider(name, provider)
     yield from _routing(config)
     if config.egress.proxy is not None and (fault := _url_fault(config.egress.proxy)):
-        yield Finding(
-            ("egress", "proxy"), fault, shown(config.egress.proxy), "http://host:port", "A path has no meaning here."
-        )
+        yield Finding(("egress", "proxy"), fault, shown(config.egress.proxy), "http://host:port")
     if config.breaker.max_open_s < config.breaker.open_s:
         yield Finding(
             ("breaker", "max_open_s"), "smaller than breaker.open_s", shown(config.breaker.max_open_s), "open_s or more"

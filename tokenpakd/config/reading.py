@@ -116,12 +116,14 @@ class Reader:
         item = next((typing.get_args(one)[0] for one in found if typing.get_origin(one) is tuple), None)
         if section is None and path in self._document.lines:
             self.origins[key_text(path)] = self._from_file(path)
-        if isinstance(data, dict) or (data is None and type(None) not in found):
-            # A section that is left empty, all of its keys commented out, says nothing.
-            if section is not None:
-                return self.section(section, data, path)
-            if held is not None:
-                return self._map(held, data or {}, path)
+        # A section that is left empty, all of its keys commented out, says nothing.
+        is_empty = data is None and type(None) not in found
+        if section is not None and (isinstance(data, dict) or is_empty or not found[1:]):
+            return self.section(section, data, path)
+        if held is not None and (isinstance(data, dict) or is_empty):
+            return self._map(held, data if isinstance(data, dict) else {}, path)
+        if item is not None and is_empty:
+            return ()
         if isinstance(data, list) and item is not None:
             values = [self._value(item, one, (*path, index)) for index, one in enumerate(data)]
             return tuple(value for value in values if value is not BAD)
