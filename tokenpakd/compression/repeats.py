@@ -18,7 +18,8 @@ from tokenpakd.exchange.request import Call, Span
 MIN_CHARS = 400
 
 _KEY_BYTES = 32
-_MAX_BYTES_PER_CHAR = 12  # a surrogate pair in escapes
+_MAX_EXTRA_BYTES_PER_ESCAPE = 6  # half a surrogate pair takes 6 bytes and may add no character
+_MAX_UTF8_BYTES = 4
 _NAME_CHARS = 64
 _TEXT = msgspec.json.Decoder(str)
 
@@ -73,10 +74,13 @@ def _first(body: bytes, firsts: dict[_Key, _First | dict[bytes, _First]], span: 
 
 
 def _is_long(body: bytes, span: Span) -> bool:
-    if span.end - span.start - 2 >= MIN_CHARS * _MAX_BYTES_PER_CHAR:
+    literal = body[span.start : span.end]
+    # Nearly always long enough at sight: decoding every candidate would cost more than finding it.
+    least = len(literal) - 2 - _MAX_EXTRA_BYTES_PER_ESCAPE * literal.count(b"\\")
+    if least >= MIN_CHARS * (1 if literal.isascii() else _MAX_UTF8_BYTES):
         return True
     try:
-        return len(_TEXT.decode(memoryview(body)[span.start : span.end])) >= MIN_CHARS
+        return len(_TEXT.decode(literal)) >= MIN_CHARS
     except ValueError:
         return False
 

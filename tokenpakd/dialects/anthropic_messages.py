@@ -16,9 +16,20 @@ _BILLING = b"x-anthropic-billing-header:"
 _SERVER_ID = "srvtoolu_"
 
 
+class _Block(msgspec.Struct, gc=False):
+    type: str = ""
+    id: str = ""
+    name: str = ""
+    tool_use_id: str = ""
+    text: msgspec.Raw = NOTHING
+    source: msgspec.Raw = NOTHING
+    input: msgspec.Raw = NOTHING
+    content: msgspec.Raw = NOTHING
+
+
 class _Message(msgspec.Struct, gc=False):
     role: str = ""
-    content: msgspec.Raw = NOTHING
+    content: str | list[_Block] | None = None
 
 
 class _Body(msgspec.Struct, gc=False):
@@ -35,15 +46,6 @@ class _LooseBody(msgspec.Struct, gc=False):
     messages: list[msgspec.Raw] = []
 
 
-class _Block(msgspec.Struct, gc=False):
-    type: str = ""
-    id: str = ""
-    name: str = ""
-    tool_use_id: str = ""
-    input: msgspec.Raw = NOTHING
-    content: msgspec.Raw = NOTHING
-
-
 class _Text(msgspec.Struct, gc=False):
     type: str = ""
     text: msgspec.Raw = NOTHING
@@ -52,7 +54,6 @@ class _Text(msgspec.Struct, gc=False):
 _BODY = msgspec.json.Decoder(_Body)
 _LOOSE_BODY = msgspec.json.Decoder(_LooseBody)
 _MESSAGE = msgspec.json.Decoder(_Message)
-_BLOCKS = msgspec.json.Decoder(list[_Block])
 _TEXTS = msgspec.json.Decoder(list[_Text])
 
 _ERROR_TYPES = {
@@ -127,9 +128,18 @@ def _opening(system: msgspec.Raw, messages: list[_Message]) -> tuple[bytes, ...]
         blocks = canonical.parts(system)
         if blocks and canonical.text(blocks[0].text).startswith(_BILLING):
             del blocks[0]
-        instructions = canonical.joined(blocks)
-    first = next((canonical.content(message.content) for message in messages if message.role == "user"), None)
+        instructions = canonical.joined(canonical.piece(block) for block in blocks)
+    first = next((_content(message.content) for message in messages if message.role == "user"), None)
     return canonical.opening(DialectName.ANTHROPIC, [instructions], first)
+
+
+def _content(content: str | list[_Block] | None) -> bytes:
+    if isinstance(content, str):
+        return canonical.clipped(content.encode())
+    return canonical.joined(
+        canonical.text(block.text) if canonical.is_text(block.text) else canonical.mark(block.type, block.source)
+        for block in content or ()
+    )
 
 
 def _spans(index: SpanIndex, messages: list[_Message]) -> tuple[Span, ...]:
@@ -137,9 +147,9 @@ def _spans(index: SpanIndex, messages: list[_Message]) -> tuple[Span, ...]:
     spans: list[Span] = []
     of_server: set[str] = set()
     for message in messages:
-        if not canonical.is_list(message.content):
+        if not isinstance(message.content, list):
             continue
-        for block in glance.listed(_BLOCKS, message.content):
+        for block in message.content:
             if block.type == "tool_use":
                 book.add(block.id, block.name, block.input)
             elif block.type == "server_tool_use":

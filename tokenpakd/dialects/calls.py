@@ -75,7 +75,7 @@ def _value(raw: msgspec.Raw) -> str:
             return " ".join(_WORDS.decode(raw))
         except ValueError:
             return _compact(raw)
-    return "" if bytes(raw) in (b"", b"null") else _compact(raw)
+    return "" if bytes(raw) in (b" ", b"null") else _compact(raw)
 
 
 def _compact(raw: msgspec.Raw) -> str:

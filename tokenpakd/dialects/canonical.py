@@ -10,7 +10,8 @@ import msgspec
 
 from tokenpakd.exchange.request import DialectName
 
-NOTHING = msgspec.Raw(b"")
+# A blank, so that the first byte can be asked of every value.
+NOTHING = msgspec.Raw(b" ")
 
 _BETWEEN_BLOCKS = b"\x1f"
 _BETWEEN_MESSAGES = b"\x1e"
@@ -29,8 +30,6 @@ class Part(msgspec.Struct, gc=False):
     file: msgspec.Raw = NOTHING
     file_id: msgspec.Raw = NOTHING
     file_data: msgspec.Raw = NOTHING
-    inline_data: msgspec.Raw = msgspec.field(default=NOTHING, name="inlineData")
-    uploaded: msgspec.Raw = msgspec.field(default=NOTHING, name="fileData")
 
 
 _PARTS = msgspec.json.Decoder(list[Part])
@@ -39,17 +38,17 @@ _TEXT = msgspec.json.Decoder(str)
 
 def is_text(raw: msgspec.Raw) -> bool:
     """Say whether a value is a JSON string."""
-    return bytes(memoryview(raw)[:1]) == b'"'
+    return memoryview(raw)[0] == 0x22
 
 
 def is_list(raw: msgspec.Raw) -> bool:
     """Say whether a value is a JSON array."""
-    return bytes(memoryview(raw)[:1]) == b"["
+    return memoryview(raw)[0] == 0x5B
 
 
 def is_object(raw: msgspec.Raw) -> bool:
     """Say whether a value is a JSON object."""
-    return bytes(memoryview(raw)[:1]) == b"{"
+    return memoryview(raw)[0] == 0x7B
 
 
 def text(raw: msgspec.Raw) -> bytes:
@@ -86,12 +85,12 @@ def content(raw: msgspec.Raw) -> bytes:
     """Return one identity for a message's content: string ≡ one text block ≡ its text."""
     if is_text(raw):
         return clipped(text(raw))
-    return joined(parts(raw))
+    return joined(piece(part) for part in parts(raw))
 
 
-def joined(blocks: Iterable[Part]) -> bytes:
-    """Return the blocks' texts with a separator between them; a block without text leaves a mark."""
-    return clipped(_BETWEEN_BLOCKS.join(text(block.text) if is_text(block.text) else _mark(block) for block in blocks))
+def joined(pieces: Iterable[bytes]) -> bytes:
+    """Return the pieces of one message with a separator between them."""
+    return clipped(_BETWEEN_BLOCKS.join(pieces))
 
 
 def opening(
@@ -113,18 +112,17 @@ def clipped(whole: bytes) -> bytes:
     return b"%b\x1d%d\x1d%b" % (whole[:_KEPT_BYTES], len(whole), whole[-_KEPT_BYTES:])
 
 
-def _mark(block: Part) -> bytes:
-    for value in (
-        block.source,
-        block.image_url,
-        block.input_audio,
-        block.file,
-        block.file_id,
-        block.file_data,
-        block.inline_data,
-        block.uploaded,
-    ):
+def piece(part: Part) -> bytes:
+    """Return a part's text, or a mark where it has none."""
+    if is_text(part.text):
+        return text(part.text)
+    return mark(part.type, part.source, part.image_url, part.input_audio, part.file, part.file_id, part.file_data)
+
+
+def mark(kind: str, *values: msgspec.Raw) -> bytes:
+    """Return what stands for a part without text: its kind, and length and end of the first value that is there."""
+    for value in values:
         view = memoryview(value)
-        if view.nbytes:
-            return b"\x1d%b %d %b" % (block.type.encode(), view.nbytes, bytes(view[-_MARKED_BYTES:]))
-    return b"\x1d" + block.type.encode()
+        if view.nbytes > 1:
+            return b"\x1d%b %d %b" % (kind.encode(), view.nbytes, bytes(view[-_MARKED_BYTES:]))
+    return b"\x1d" + kind.encode()

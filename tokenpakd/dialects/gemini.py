@@ -7,17 +7,35 @@ import msgspec
 
 from tokenpakd.dialects import canonical, glance
 from tokenpakd.dialects.calls import CallBook
-from tokenpakd.dialects.canonical import NOTHING, Part
+from tokenpakd.dialects.canonical import NOTHING
 from tokenpakd.dialects.span_index import SpanIndex
 from tokenpakd.exchange.request import DialectName, Look, Span, SpanKind
 
 
+# Google's JSON takes both spellings of every name.
+class _Function(msgspec.Struct, gc=False):
+    id: str | None = None
+    name: str = ""
+    args: msgspec.Raw = NOTHING
+    response: msgspec.Raw = NOTHING
+
+
+class _Part(msgspec.Struct, gc=False):
+    text: msgspec.Raw = NOTHING
+    inline_data: msgspec.Raw = msgspec.field(default=NOTHING, name="inlineData")
+    file_data: msgspec.Raw = msgspec.field(default=NOTHING, name="fileData")
+    call: _Function | None = msgspec.field(default=None, name="functionCall")
+    call_snake: _Function | None = msgspec.field(default=None, name="function_call")
+    response: _Function | None = msgspec.field(default=None, name="functionResponse")
+    response_snake: _Function | None = msgspec.field(default=None, name="function_response")
+
+
 class _Content(msgspec.Struct, gc=False):
     role: str | None = None
-    parts: msgspec.Raw = NOTHING
+    parts: list[_Part] | _Part | None = None
+    """A single part need not stand in a list."""
 
 
-# Google's JSON takes both spellings of every name.
 class _Body(msgspec.Struct, gc=False):
     contents: list[_Content] = []
     system: msgspec.Raw = msgspec.field(default=NOTHING, name="systemInstruction")
@@ -30,25 +48,9 @@ class _LooseBody(msgspec.Struct, gc=False):
     system_snake: msgspec.Raw = msgspec.field(default=NOTHING, name="system_instruction")
 
 
-class _Function(msgspec.Struct, gc=False):
-    id: str | None = None
-    name: str = ""
-    args: msgspec.Raw = NOTHING
-    response: msgspec.Raw = NOTHING
-
-
-class _Part(msgspec.Struct, gc=False):
-    call: _Function | None = msgspec.field(default=None, name="functionCall")
-    call_snake: _Function | None = msgspec.field(default=None, name="function_call")
-    response: _Function | None = msgspec.field(default=None, name="functionResponse")
-    response_snake: _Function | None = msgspec.field(default=None, name="function_response")
-
-
 _BODY = msgspec.json.Decoder(_Body)
 _LOOSE_BODY = msgspec.json.Decoder(_LooseBody)
 _CONTENT = msgspec.json.Decoder(_Content)
-_PARTS = msgspec.json.Decoder(list[_Part])
-_TEXT_PART = msgspec.json.Decoder(Part)
 _VALUES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 _STATUS_NAMES = {
@@ -134,9 +136,18 @@ def _opening(system: msgspec.Raw, contents: list[_Content]) -> tuple[bytes, ...]
 
 
 def _text(content: _Content) -> bytes:
-    if canonical.is_object(content.parts):  # a single part need not stand in a list
-        return canonical.joined(glance.rows(_TEXT_PART, [content.parts], Part()))
-    return canonical.content(content.parts)
+    return canonical.joined(
+        canonical.text(part.text)
+        if canonical.is_text(part.text)
+        else canonical.mark("part", part.inline_data, part.file_data)
+        for part in _parts(content)
+    )
+
+
+def _parts(content: _Content) -> list[_Part]:
+    if isinstance(content.parts, _Part):
+        return [content.parts]
+    return content.parts or []
 
 
 def _spans(index: SpanIndex, contents: list[_Content]) -> tuple[Span, ...]:
@@ -145,7 +156,7 @@ def _spans(index: SpanIndex, contents: list[_Content]) -> tuple[Span, ...]:
     for content in contents:
         if content.role == "model":
             book.begin_turn()
-        for part in glance.listed(_PARTS, content.parts):
+        for part in _parts(content):
             call = part.call or part.call_snake
             response = part.response or part.response_snake
             if call is not None and content.role == "model":

@@ -12,10 +12,20 @@ from tokenpakd.dialects.span_index import SpanIndex
 from tokenpakd.exchange.request import DialectName, Look, Span, SpanKind
 
 
+class _Function(msgspec.Struct, gc=False):
+    name: str = ""
+    arguments: msgspec.Raw = NOTHING
+
+
+class _ToolCall(msgspec.Struct, gc=False):
+    id: str | None = None
+    function: _Function | None = None
+
+
 class _Message(msgspec.Struct, gc=False):
     role: str = ""
     content: msgspec.Raw = NOTHING
-    tool_calls: msgspec.Raw = NOTHING
+    tool_calls: list[_ToolCall] | None = None
     tool_name: str | None = None
     tool_call_id: str | None = None
 
@@ -36,20 +46,9 @@ class _LooseBody(msgspec.Struct, gc=False):
     messages: list[msgspec.Raw] = []
 
 
-class _Function(msgspec.Struct, gc=False):
-    name: str = ""
-    arguments: msgspec.Raw = NOTHING
-
-
-class _ToolCall(msgspec.Struct, gc=False):
-    id: str | None = None
-    function: _Function = msgspec.field(default_factory=_Function)
-
-
 _BODY = msgspec.json.Decoder(_Body)
 _LOOSE_BODY = msgspec.json.Decoder(_LooseBody)
 _MESSAGE = msgspec.json.Decoder(_Message)
-_TOOL_CALLS = msgspec.json.Decoder(list[_ToolCall])
 
 # These stream unless told otherwise; the embedding endpoints never do.
 _STREAMING = frozenset((b"/api/chat", b"/api/generate"))
@@ -111,9 +110,9 @@ def _spans(index: SpanIndex, messages: list[_Message]) -> tuple[Span, ...]:
     for message in messages:
         if message.role == "assistant":
             book.begin_turn()
-            if canonical.is_list(message.tool_calls):
-                for tool_call in glance.listed(_TOOL_CALLS, message.tool_calls):
-                    book.add(tool_call.id, tool_call.function.name, tool_call.function.arguments)
+            for asked in message.tool_calls or ():
+                if asked.function is not None:
+                    book.add(asked.id, asked.function.name, asked.function.arguments)
         elif message.role == "tool" and canonical.is_text(message.content):
             call = book.by_id(message.tool_call_id)
             if call is None:

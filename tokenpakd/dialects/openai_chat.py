@@ -12,10 +12,22 @@ from tokenpakd.dialects.span_index import SpanIndex
 from tokenpakd.exchange.request import Call, DialectName, Look, Span, SpanKind
 
 
+class _Function(msgspec.Struct, gc=False):
+    name: str = ""
+    arguments: msgspec.Raw = NOTHING
+    input: msgspec.Raw = NOTHING
+
+
+class _ToolCall(msgspec.Struct, gc=False):
+    id: str | None = None
+    function: _Function | None = None
+    custom: _Function | None = None
+
+
 class _Message(msgspec.Struct, gc=False):
     role: str = ""
     content: msgspec.Raw = NOTHING
-    tool_calls: msgspec.Raw = NOTHING
+    tool_calls: list[_ToolCall] | None = None
     tool_call_id: str | None = None
 
 
@@ -33,18 +45,6 @@ class _LooseBody(msgspec.Struct, gc=False):
     messages: list[msgspec.Raw] = []
 
 
-class _Function(msgspec.Struct, gc=False):
-    name: str = ""
-    arguments: msgspec.Raw = NOTHING
-    input: msgspec.Raw = NOTHING
-
-
-class _ToolCall(msgspec.Struct, gc=False):
-    id: str | None = None
-    function: _Function | None = None
-    custom: _Function | None = None
-
-
 class _Text(msgspec.Struct, gc=False):
     type: str = ""
     text: msgspec.Raw = NOTHING
@@ -53,7 +53,6 @@ class _Text(msgspec.Struct, gc=False):
 _BODY = msgspec.json.Decoder(_Body)
 _LOOSE_BODY = msgspec.json.Decoder(_LooseBody)
 _MESSAGE = msgspec.json.Decoder(_Message)
-_TOOL_CALLS = msgspec.json.Decoder(list[_ToolCall])
 _TEXTS = msgspec.json.Decoder(list[_Text])
 
 _ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -127,8 +126,8 @@ def _spans(index: SpanIndex, messages: list[_Message]) -> tuple[Span, ...]:
     book = CallBook()
     spans: list[Span] = []
     for message in messages:
-        if message.role == "assistant" and canonical.is_list(message.tool_calls):
-            for call in glance.listed(_TOOL_CALLS, message.tool_calls):
+        if message.role == "assistant":
+            for call in message.tool_calls or ():
                 if call.function is not None:
                     book.add(call.id, call.function.name, call.function.arguments)
                 elif call.custom is not None:

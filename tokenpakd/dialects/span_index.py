@@ -45,12 +45,16 @@ class SpanIndex:
         self._view = _PyBuffer()
         # byref of a structure is made once: half of the 1.3 µs a look-up costs.
         self._pointer = ctypes.byref(self._view)
-        self._base, _ = self._range(body)
+        _get_buffer(body, self._pointer, 0)
+        self._base = self._view.buf or 0
+        _release_buffer(self._pointer)
 
     def literal(self, raw: msgspec.Raw) -> tuple[int, int] | None:
         """Return (start, end) of a JSON string literal, both quotes included; None when `raw` is none of this body."""
-        address, size = self._range(raw)
-        start = address - self._base
+        _get_buffer(raw, self._pointer, 0)
+        start = (self._view.buf or 0) - self._base
+        size = self._view.len
+        _release_buffer(self._pointer)
         end = start + size
         body = self._body
         # Two live objects never share memory: an address inside the body proves that raw is a view of it. The
@@ -64,11 +68,3 @@ class SpanIndex:
         if body[start : start + half] == bytes(view[:half]) and body[end - half : end] == bytes(view[-half:]):
             return start, end
         return None
-
-    def _range(self, thing: bytes | msgspec.Raw) -> tuple[int, int]:
-        view = self._view
-        _get_buffer(thing, self._pointer, 0)
-        try:
-            return view.buf or 0, view.len
-        finally:
-            _release_buffer(self._pointer)

@@ -20,26 +20,27 @@ _PER_BLANK = 105
 _PER_BYTE_BEYOND_ASCII = 450
 _PER_MARK = 462
 
+_WINDOWS = 32
+_WINDOW_BYTES = 1024
+
 _TEXT = msgspec.json.Decoder(str)
 
 
 def estimate(text: str | bytes) -> int:
-    """Return about how many tokens a text is (UTF-8 where it comes as bytes); 0 for none, 2 to 3 ms per MB."""
-    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    size = len(raw)
-    letters = size - len(raw.translate(None, _LETTERS))
-    digits = size - len(raw.translate(None, _DIGITS))
-    blanks = size - len(raw.translate(None, _BLANKS))
-    beyond = 0 if raw.isascii() else size - len(raw.translate(None, _BEYOND_ASCII))
-    marks = size - letters - digits - blanks - beyond
-    thousandths = (
-        letters * _PER_LETTER
-        + digits * _PER_DIGIT
-        + blanks * _PER_BLANK
-        + beyond * _PER_BYTE_BEYOND_ASCII
-        + marks * _PER_MARK
-    )
-    return -(-thousandths // 1000)
+    """Return about how many tokens a text is (UTF-8 where it comes as bytes); 0 for none, 2 ms per MB."""
+    return _rounded_up(_thousandths(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text))
+
+
+def estimate_body(body: bytes) -> int:
+    """Return about how many tokens a whole JSON body is, in 0.1 ms whatever its size.
+
+    Of a long one only evenly spaced windows are read, so here adding text may lower the figure a little.
+    """
+    if len(body) <= _WINDOWS * _WINDOW_BYTES:
+        return estimate(body)
+    step = (len(body) - _WINDOW_BYTES) // (_WINDOWS - 1)
+    read = b"".join(body[index * step : index * step + _WINDOW_BYTES] for index in range(_WINDOWS))
+    return _rounded_up(_thousandths(read) * len(body) // len(read))
 
 
 def estimate_literal(literal: bytes) -> int:
@@ -53,3 +54,26 @@ def estimate_literal(literal: bytes) -> int:
 def estimate_saved(removed: bytes, pointer: bytes) -> int:
     """Return about how many tokens fewer one literal is than the other; below 0 where it is more."""
     return estimate_literal(removed) - estimate_literal(pointer)
+
+
+def _thousandths(raw: bytes) -> int:
+    # Each class is counted by deleting it from what the classes before have left, the most frequent one first.
+    left = raw.translate(None, _LETTERS)
+    letters = len(raw) - len(left)
+    unblank = left.translate(None, _BLANKS)
+    blanks = len(left) - len(unblank)
+    undigited = unblank.translate(None, _DIGITS)
+    digits = len(unblank) - len(undigited)
+    marks = len(undigited.translate(None, _BEYOND_ASCII))
+    beyond = len(undigited) - marks
+    return (
+        letters * _PER_LETTER
+        + blanks * _PER_BLANK
+        + digits * _PER_DIGIT
+        + marks * _PER_MARK
+        + beyond * _PER_BYTE_BEYOND_ASCII
+    )
+
+
+def _rounded_up(thousandths: int) -> int:
+    return -(-thousandths // 1000)
