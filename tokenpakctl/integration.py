@@ -43,13 +43,13 @@ def decide_apply(path: str, current: bytes | None, url: str, old: Record | None,
       NotJson: the file is not a JSON object, or `env` in it is not one.
     """
     text = _text(current)
-    present = json_patch.value_at(text, SECTION, KEY) if text.strip(json_patch.BOM + " \t\r\n") else None
+    present = None if _is_blank(text) else json_patch.value_at(text, SECTION, KEY)
     if present == url:
         return Change("already", current, current, None, old)
     # Applied twice with another port in between: what stood there before the *first* time is what revert owes.
     origin = current if old is None else taken_back(current, old)
     origin_text = _text(origin)
-    blank = not origin_text.strip(json_patch.BOM + " \t\r\n")
+    blank = _is_blank(origin_text)
     previous = None if blank else json_patch.value_at(origin_text, SECTION, KEY)
     after = json_patch.with_value(text, SECTION, KEY, url).encode("utf-8")
     record = Record(
@@ -97,7 +97,7 @@ def taken_back(current: bytes | None, record: Record) -> bytes | None:
     if digest(current) == record.after_sha256:
         return record.before
     text = _text(current)
-    if json_patch.value_at(text, SECTION, KEY) != record.url:
+    if _is_blank(text) or json_patch.value_at(text, SECTION, KEY) != record.url:
         return current
     if record.previous is not None:
         changed = json_patch.with_value(text, SECTION, KEY, record.previous)
@@ -137,3 +137,17 @@ def _text(content: bytes | None) -> str:
         return (content or b"").decode("utf-8")
     except UnicodeDecodeError as exc:
         raise json_patch.NotJson(f"not UTF-8 text: {exc.reason} at byte {exc.start}") from None
+
+
+def url_in(content: bytes) -> str | None:
+    """Yield the address that a settings file names; None when it names none.
+
+    Raises:
+      NotJson: it is not a JSON object.
+    """
+    text = _text(content)
+    return None if _is_blank(text) else json_patch.value_at(text, SECTION, KEY)
+
+
+def _is_blank(text: str) -> bool:
+    return not text.strip(json_patch.BOM + " \t\r\n")
