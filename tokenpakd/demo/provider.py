@@ -43,7 +43,7 @@ class Provider:
 
     def answer(self, method: str, path: str, headers: dict[bytes, bytes], body: bytes, *, now_s: float) -> Response:
         """Answer one request. `headers` have lower-case names; `now_s` is seconds on the monotonic clock."""
-        is_anthropic = b"anthropic-version" in headers or path.startswith("/v1/messages")
+        is_anthropic = path.startswith("/v1/messages") or (path == "/v1/models" and b"anthropic-version" in headers)
         caller = _caller(headers)
         if method == "GET" and path == "/v1/models":
             return Response(body=answers.models(is_anthropic=is_anthropic))
