@@ -1,4 +1,4 @@
-"""Load clients: wrk where it is installed, else threads of Python (slower than the daemon: not comparable); SSE in C."""
+"""Load clients: wrk where installed, else threads of Python (slower than the daemon: not comparable); SSE in C."""
 
 import http.client
 import json

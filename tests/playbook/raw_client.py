@@ -193,6 +193,13 @@ class RawClient:
             if not self.read_chunk(reply):
                 raise Broken(f"the body ended ({reply.end.value}) before {needle!r}")
 
+    def everything(self) -> bytes:
+        """Read until the peer closes; yield all of it."""
+        while self._more():
+            pass
+        data, self.buffer = self.buffer, b""
+        return data
+
     def closed_by_peer(self) -> bool:
         """Wait for the peer's close; False when it sends something instead."""
         return not self._more() and not self.buffer

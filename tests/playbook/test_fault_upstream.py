@@ -66,7 +66,7 @@ def test_says_when_and_how_the_peer_left(leave: Callable[[RawClient], None], how
         client.request("GET", "/x")
         client.head()
         leave(client)
-        upstream.wait(lambda: upstream.last.closed.is_set(), "the close")
+        upstream.wait(upstream.last.closed.is_set, "the close")
         assert upstream.last.closed_how == how
 
 
