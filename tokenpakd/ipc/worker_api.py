@@ -61,6 +61,8 @@ class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
     """Stop accepting, finish what is in flight within `deadline_s`, leave."""
 
     deadline_s: float
+    close_idle: bool = False
+    """Nobody takes over (stop): connections that wait for their next request are closed at once."""
 
 
 ToWorker = Snapshot | Fleet | Drain

@@ -1,0 +1,57 @@
+"""A request to a provider, ready to be written, and where it goes. Pure."""
+
+import ipaddress
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import msgspec
+
+_DEFAULT_PORT = {"http": 80, "https": 443}
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """scheme://host:port of an upstream."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if _DEFAULT_PORT.get(self.scheme) == self.port else f"{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine, by its name alone."""
+        if self.host == "localhost" or self.host.endswith(".localhost"):
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+class UpstreamCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One request to a provider: `head` ends with the empty line.
+
+    `body` is whole, or an async iterator of pieces already framed for the wire (uploads). `silence_s` bounds every
+    wait for the provider; None waits for ever.
+    """
+
+    origin: Origin
+    method: str
+    head: bytes
+    body: bytes | AsyncIterator[bytes]
+    silence_s: float | None
+
+
+def origin_of(endpoint: str) -> tuple[Origin, bytes]:
+    """Split scheme://host[:port][/prefix] into its origin and the path prefix."""
+    parts = urlsplit(endpoint)
+    origin = Origin(parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORT[parts.scheme])
+    return origin, parts.path.rstrip("/").encode()

@@ -1,0 +1,99 @@
+"""The journal of one exchange: its rooms with their milliseconds, its row opened and closed once."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tokenpakd.dataplane.plan import Plan
+from tokenpakd.dataplane.stages import record
+from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, Pin, RoomTrace
+from tokenpakd.exchange.usage import Usage
+
+
+class Recorder(Protocol):
+    """The store, as a request sees it: it never raises and never waits past 50 ms."""
+
+    def open(self, row: OpenRow, pin: Pin | None) -> None: ...
+    def close(self, row: CloseRow) -> None: ...
+    def load_pin(self, conversation: str, epoch: int) -> Pin | None: ...
+
+
+class ExchangeLog:
+    """Keeps the plan as the last room left it, so that the row is whole whatever comes next."""
+
+    def __init__(
+        self, recorder: Recorder, clock: Callable[[], float], plan: Plan, finished: Callable[[CloseRow], None]
+    ) -> None:
+        self._recorder = recorder
+        self._clock = clock
+        self._finished = finished
+        self._rooms: list[RoomTrace] = []
+        self._opened: OpenRow | None = None
+        self._is_closed = False
+        self._entered_s = clock()
+        self._begun_s = self._entered_s
+        self._called_s: float | None = None
+        self.plan = plan
+        self.upstream_status: int | None = None
+        self.bytes_returned = 0
+        self.ttfb_ms: float | None = None
+        self.usage: Usage | None = None
+
+    def enter(self, room: str, plan: Plan, decided: str) -> Plan:
+        """Note what a room decided and how long it took; return the plan it left."""
+        now_s = self._clock()
+        self._rooms.append(RoomTrace(room, round((now_s - self._entered_s) * 1000, 3), decided))
+        self._entered_s = now_s
+        self.plan = plan
+        return plan
+
+    def elapsed_ms(self) -> float:
+        """Return the milliseconds since the request's head arrived."""
+        return (self._clock() - self.plan.inbound.accepted_s) * 1000
+
+    @property
+    def overhead_ms(self) -> float:
+        """Milliseconds between the whole request and its first byte to the provider: the rooms and the row."""
+        called_s = self._called_s if self._called_s is not None else self._clock()
+        return (called_s - self._begun_s) * 1000
+
+    def open(self) -> None:
+        """Open the row; the upstream is called next."""
+        self._opened = record.opening_row(self.plan)
+        self._recorder.open(self._opened, self.plan.new_pin)
+        self._called_s = self._entered_s = self._clock()
+
+    def close(
+        self,
+        outcome: Outcome,
+        *,
+        status: int | None,
+        usage: Usage | None = None,
+        error_code: str | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Close the row; the first close stands."""
+        if self._is_closed:
+            return
+        usage = usage or self.usage
+        self._is_closed = True
+        now_s = self._clock()
+        name = "forward" if self._called_s is not None else "refuse"
+        self._rooms.append(RoomTrace(name, round((now_s - self._entered_s) * 1000, 3), outcome.value))
+        self._rooms.append(RoomTrace("meter", 0.0, "no usage" if usage is None else "usage as reported"))
+        row = record.closing_row(
+            self.plan,
+            self._opened or record.opening_row(self.plan),
+            outcome,
+            status=status,
+            upstream_status=self.upstream_status,
+            usage=usage,
+            bytes_returned=self.bytes_returned,
+            ttfb_ms=self.ttfb_ms,
+            duration_ms=round(self.elapsed_ms(), 3),
+            overhead_ms=round(self.overhead_ms, 3),
+            error_code=error_code,
+            note=note or self.plan.look.note,
+            rooms=tuple(self._rooms),
+        )
+        self._recorder.close(row)
+        self._finished(row)

@@ -1,0 +1,162 @@
+"""The path of one request. Read this file first.
+
+    accept → guard → parse → route → gate → cache → limit → inject → compress → mark → check → translate
+           → forward → meter → record
+
+Every room is a pure function of the plan so far (stages/); the doors are `client` (accept, websocket) and the
+upstream transport. A request keeps the snapshot it started with. Every exchange yields exactly one row.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Protocol
+
+import httpx
+import msgspec
+import trio
+
+from tokenpakd.dataplane.exchange_log import ExchangeLog, Recorder
+from tokenpakd.dataplane.plan import Plan
+from tokenpakd.dataplane.relay import Client, relay
+from tokenpakd.dataplane.stages import (
+    cache,
+    check,
+    compress,
+    forward,
+    gate,
+    inject,
+    limit,
+    mark,
+    parse,
+    route,
+    translate,
+)
+from tokenpakd.dataplane.upstream import call_upstream
+from tokenpakd.dialects.classify import Endpoint, caller_dialect
+from tokenpakd.dialects.registry import dialect
+from tokenpakd.exchange.faults import Refused, UpstreamError
+from tokenpakd.exchange.request import DialectName, Inbound, Look
+from tokenpakd.exchange.row import CloseRow, Outcome
+from tokenpakd.ipc.worker_api import Snapshot
+from tokenpakd.providers.provider import Provider
+from tokenpakd.tip import headers
+
+log = logging.getLogger("tokenpakd.pipeline")
+
+
+class Plane(Protocol):
+    """What the pipeline needs of its worker."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+    @property
+    def providers(self) -> Mapping[str, Provider]: ...
+    @property
+    def upstream(self) -> httpx.AsyncBaseTransport: ...
+    @property
+    def recorder(self) -> Recorder: ...
+    @property
+    def clock(self) -> Callable[[], float]: ...
+    @property
+    def is_leaving(self) -> bool:
+        """Whether this worker ends whatever is under way."""
+        ...
+
+    def finished(self, row: CloseRow) -> None:
+        """Count and log an exchange that has its row."""
+        ...
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A request let in by the guard. `body` is whole for model endpoints; `upload` streams any other body."""
+
+    inbound: Inbound
+    endpoint: Endpoint
+    body: bytes | None = None
+    upload: AsyncIterator[bytes] | None = None
+    content_length: int | None = None
+
+
+async def handle(arrival: Arrival, client: Client, plane: Plane) -> None:
+    """Carry one request to its provider and the answer back; never raises but trio.Cancelled."""
+    plan = Plan(
+        inbound=arrival.inbound,
+        endpoint=arrival.endpoint,
+        snapshot=plane.snapshot,
+        received=arrival.body,
+        body=arrival.body,
+        look=Look(dialect=arrival.endpoint.dialect),
+    )
+    journal = ExchangeLog(plane.recorder, plane.clock, plan, plane.finished)
+    try:
+        plan = _prepare(plan, journal, plane)
+        await _forward(plan, arrival, client, journal, plane)
+    except Refused as refused:
+        journal.close(Outcome.REFUSED, status=refused.status, error_code=refused.code)
+        await refuse(refused, plan.inbound, plan.endpoint, client, dialect_name=plan.look.dialect)
+    except trio.Cancelled:
+        # The client left, or the worker had to. Closing the upstream connection is what stops the bill.
+        journal.close(Outcome.CRASHED if plane.is_leaving else Outcome.CLIENT_GONE, status=client.status)
+        raise
+    except Exception as exc:
+        # A fault of ours must not look like an answer, and must not take other exchanges down.
+        log.exception("exchange_failed", extra={"request_id": plan.inbound.id})
+        journal.close(Outcome.CRASHED, status=client.status or 500, error_code=type(exc).__name__)
+        if client.status is None:
+            fault = Refused(500, "internal_error", "tokenpak: internal error. Run `tokenpakctl logs`.")
+            await refuse(fault, plan.inbound, plan.endpoint, client, dialect_name=plan.look.dialect)
+        else:
+            await client.abort()
+
+
+def _prepare(plan: Plan, journal: ExchangeLog, plane: Plane) -> Plan:
+    """Walk the rooms before the provider, left to right."""
+    plan = journal.enter("parse", *parse.look(plan, plane.recorder.load_pin))
+    plan = journal.enter("route", *route.decide(plan, plane.providers))
+    plan = journal.enter("gate", *gate.apply(plan))
+    plan = journal.enter("cache", *cache.apply(plan))
+    plan = journal.enter("limit", *limit.apply(plan))
+    plan = journal.enter("inject", *inject.apply(plan))
+    plan = journal.enter("compress", *compress.apply(plan))
+    plan = journal.enter("mark", *mark.apply(plan))
+    plan = journal.enter("check", *check.apply(plan))
+    return journal.enter("translate", *translate.apply(plan))
+
+
+async def _forward(plan: Plan, arrival: Arrival, client: Client, journal: ExchangeLog, plane: Plane) -> None:
+    call = forward.call(plan, upload=arrival.upload, content_length=arrival.content_length)
+    journal.open()
+    try:
+        response = await call_upstream(plane.upstream, call)
+    except UpstreamError as error:
+        assert plan.route is not None
+        refused = forward.refusal(error, plan.route.provider.name)
+        timed_out = refused.code == "upstream_timeout"
+        outcome = Outcome.UPSTREAM_TIMEOUT if timed_out else Outcome.UPSTREAM_ERROR
+        journal.close(outcome, status=refused.status, error_code=refused.code, note=str(error))
+        await refuse(refused, plan.inbound, plan.endpoint, client, dialect_name=plan.look.dialect)
+        return
+    await relay(plan, response, client, journal)
+
+
+async def refuse(
+    refused: Refused, inbound: Inbound, endpoint: Endpoint, client: Client, *, dialect_name: DialectName
+) -> None:
+    """Say no in the caller's own dialect, with the status that stops its retries."""
+    if dialect_name is DialectName.OTHER:
+        dialect_name = caller_dialect(endpoint, inbound.headers, inbound.query)
+    body = dialect(dialect_name).error_body(
+        status=refused.status, code=refused.code, message=refused.message, request_id=inbound.id
+    )
+    fields = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (headers.REQUEST_ID.encode(), inbound.id.encode()),
+        (headers.ERROR.encode(), refused.code.encode()),
+    ]
+    if refused.retry_after_s is not None:
+        fields.append((b"retry-after", b"%d" % refused.retry_after_s))
+    if not refused.may_retry:
+        fields.append((b"x-should-retry", b"false"))
+    await client.start(refused.status, fields)
+    await client.finish(body)

@@ -1,0 +1,46 @@
+"""What a request has become so far: the one value that the rooms hand on."""
+
+import msgspec
+
+from tokenpakd.dialects.classify import Endpoint
+from tokenpakd.exchange.request import Inbound, Look
+from tokenpakd.exchange.row import Pin
+from tokenpakd.ipc.worker_api import Snapshot
+from tokenpakd.providers.provider import Provider
+from tokenpakd.tip.modes import Mode
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a request goes. `keeps_credential` is False where the caller's key does not belong to that host."""
+
+    provider: Provider
+    rule: str
+    keeps_credential: bool = True
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One request on its way through the rooms.
+
+    `body` is the received object until a room changes it; None for a path whose body streams through unread.
+    `mode` is what the conversation is pinned to, `applied` what is done to this request (paused, switched off and
+    safe mode are strict whatever the pin says).
+    """
+
+    inbound: Inbound
+    endpoint: Endpoint
+    snapshot: Snapshot
+    received: bytes | None
+    body: bytes | None
+    look: Look
+    mode: Mode = Mode.STRICT
+    applied: Mode = Mode.STRICT
+    conversation: str | None = None
+    new_pin: Pin | None = None
+    route: Route | None = None
+    spans_replaced: int = 0
+    saved_tokens: int = 0
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether the body was read whole and looked at."""
+        return self.body is not None

@@ -1,0 +1,89 @@
+"""Room: what the request is — dialect, model, stream flag, conversation, spans — and its mode.
+
+A body that cannot be looked at goes on untouched, with a note.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from tokenpakd.compression import ledger
+from tokenpakd.dataplane.plan import Plan
+from tokenpakd.dialects.classify import EndpointKind
+from tokenpakd.dialects.registry import dialect
+from tokenpakd.exchange.faults import Refused
+from tokenpakd.exchange.request import Inbound, Look
+from tokenpakd.exchange.row import Pin
+from tokenpakd.ipc.worker_api import Snapshot
+from tokenpakd.tip import headers
+from tokenpakd.tip.modes import Mode
+
+FindPin = Callable[[str, int], Pin | None]
+_MODES = {mode.value.encode(): mode for mode in Mode}
+
+
+def header_mode(inbound: Inbound) -> Mode | None:
+    """Return the mode the caller asks for.
+
+    Raises:
+      Refused: 400, the value is no mode.
+    """
+    value = inbound.header(headers.MODE.encode())
+    if value is None:
+        return None
+    mode = _MODES.get(value.strip().lower())
+    if mode is None:
+        raise Refused(400, "bad_mode", f"tokenpak: {headers.MODE} must be strict, hybrid or aggressive")
+    return mode
+
+
+def applied_mode(mode: Mode, snapshot: Snapshot, *, now_unix_ms: int) -> Mode:
+    """Return what is really done: strict while paused, in safe mode, or with compression switched off."""
+    is_paused = snapshot.paused_until_unix_ms is not None and now_unix_ms < snapshot.paused_until_unix_ms
+    if is_paused or snapshot.safe_mode or not snapshot.config.compression.enabled:
+        return Mode.STRICT
+    return mode
+
+
+def look(plan: Plan, find_pin: FindPin) -> tuple[Plan, str]:
+    """Fill in look, conversation, pin and mode.
+
+    `find_pin(conversation, epoch)` answers from memory or the store. A conversation seen for the first time is
+    pinned to the mode it begins with, so that a later change of the daemon's mode breaks no prefix.
+    """
+    snapshot, inbound = plan.snapshot, plan.inbound
+    asked = header_mode(inbound)
+    mode = ledger.effective_mode(asked, None, snapshot.mode)
+    if plan.body is None:
+        applied = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
+        return msgspec.structs.replace(plan, mode=mode, applied=applied), "unread"
+    seen = _look(plan, wants_spans=True)
+    conversation, new_pin = None, None
+    # Counting tokens begins no conversation: a client asks 26 such questions at once (CLIENTS §0.9).
+    if seen.opening and plan.endpoint.kind is EndpointKind.MESSAGES:
+        conversation = ledger.conversation_key(seen.opening, bytes.fromhex(snapshot.salt_hex))
+        pin = find_pin(conversation, snapshot.pin_epoch)
+        mode = ledger.effective_mode(asked, pin, snapshot.mode)
+        if pin is None:
+            new_pin = Pin(
+                conversation=conversation, mode=mode.value, epoch=snapshot.pin_epoch, created_unix_ms=inbound.at_unix_ms
+            )
+    plan = msgspec.structs.replace(
+        plan,
+        look=seen,
+        mode=mode,
+        applied=applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms),
+        conversation=conversation,
+        new_pin=new_pin,
+    )
+    return plan, seen.note or f"{seen.dialect.value} {seen.message_count} messages, {mode.value}"
+
+
+def _look(plan: Plan, *, wants_spans: bool) -> Look:
+    assert plan.body is not None
+    endpoint, inbound = plan.endpoint, plan.inbound
+    if inbound.header(b"content-encoding") not in (None, b"identity"):
+        return Look(dialect=endpoint.dialect, note="encoded body, forwarded unread")
+    if not plan.body:
+        return Look(dialect=endpoint.dialect)
+    return dialect(endpoint.dialect).look(plan.body, want_spans=wants_spans, path=inbound.path)

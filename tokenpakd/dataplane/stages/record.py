@@ -1,0 +1,80 @@
+"""Room: the exchange's one row, whatever happened to it. Builds it; the store's door writes it."""
+
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from tokenpakd.dataplane.plan import Plan
+from tokenpakd.dialects.classify import EndpointKind
+from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, RoomTrace
+from tokenpakd.exchange.usage import Usage
+from tokenpakd.telemetry.clients import client_of
+from tokenpakd.tokens.estimate import estimate
+
+_PATH_CHARS_MAX = 200
+_SAMPLE_BYTES = 65_536
+
+
+def opening_row(plan: Plan) -> OpenRow:
+    """Return what is known before the upstream is called."""
+    inbound = plan.inbound
+    return OpenRow(
+        id=inbound.id,
+        at_unix_ms=inbound.at_unix_ms,
+        boot_id=plan.snapshot.boot_id,
+        worker=plan.snapshot.worker,
+        path=unquote_to_bytes(inbound.path[:_PATH_CHARS_MAX]).decode("utf-8", "replace"),
+        dialect=plan.endpoint.dialect.value,
+        provider=plan.route.provider.name if plan.route is not None else "",
+        model=plan.look.model,
+        is_stream=plan.look.is_stream,
+        mode=plan.applied.value,
+        conversation=plan.conversation,
+        client=client_of(inbound.header(b"user-agent"), {name.lower(): value for name, value in inbound.headers}),
+        bytes_received=len(plan.received) if plan.received is not None else 0,
+        bytes_sent=len(plan.body) if plan.body is not None else 0,
+        saved_tokens=plan.saved_tokens,
+        sent_tokens_estimate=None,
+        spans_replaced=plan.spans_replaced,
+    )
+
+
+def closing_row(
+    plan: Plan,
+    opened: OpenRow,
+    outcome: Outcome,
+    *,
+    status: int | None,
+    duration_ms: float,
+    rooms: tuple[RoomTrace, ...],
+    upstream_status: int | None = None,
+    usage: Usage | None = None,
+    bytes_returned: int = 0,
+    ttfb_ms: float | None = None,
+    overhead_ms: float = 0.0,
+    error_code: str | None = None,
+    note: str | None = None,
+) -> CloseRow:
+    """Return the row as it ends; our own count of what was sent stands in where the provider reported none."""
+    if (usage is None or usage.input_total is None) and plan.endpoint.kind is EndpointKind.MESSAGES and plan.body:
+        opened = msgspec.structs.replace(opened, sent_tokens_estimate=_estimate(plan.body))
+    return CloseRow(
+        opened=opened,
+        outcome=outcome,
+        status=status,
+        upstream_status=upstream_status,
+        usage=usage,
+        bytes_returned=bytes_returned,
+        ttfb_ms=ttfb_ms,
+        duration_ms=duration_ms,
+        overhead_ms=overhead_ms,
+        error_code=error_code,
+        note=note,
+        rooms=rooms,
+    )
+
+
+def _estimate(body: bytes) -> int:
+    # Counting costs 2-3 ms per MB: a large body is counted by its first 64 KiB.
+    sample = body[:_SAMPLE_BYTES]
+    return estimate(sample) * len(body) // len(sample)

@@ -1,0 +1,140 @@
+"""Door: one connection to a provider — stale or not, writing a request, reading the head of its answer."""
+
+import select
+from collections.abc import AsyncIterator
+
+import trio
+
+from tokenpakd.dataplane.call import Origin
+from tokenpakd.dataplane.connect import Stream
+from tokenpakd.dataplane.response_parser import ResponseParser
+from tokenpakd.exchange.faults import Cut, TimedOut, UpstreamError
+
+READ_BYTES = 65_536
+WRITE_BYTES = 262_144
+WRITE_STALL_S = 30.0
+IDLE_S = 75.0
+"""Below the keep-alive of common front ends, so that we rarely find a connection closed."""
+
+
+class UpstreamConnection:
+    """One kept-alive connection and, while a response runs on it, its parser."""
+
+    __slots__ = ("idle_since_s", "is_reused", "origin", "socket", "stream")
+
+    def __init__(self, origin: Origin, stream: Stream) -> None:
+        self.origin = origin
+        self.stream = stream
+        transport = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+        self.socket = transport.socket
+        self.idle_since_s = 0.0
+        self.is_reused = False
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def is_stale(self, now_s: float) -> bool:
+        """Whether the other end closed, or spoke out of turn, while nobody used the connection."""
+        if now_s - self.idle_since_s > IDLE_S:
+            return True
+        _POLL.register(self.socket.fileno(), select.POLLIN | _HALF_CLOSED)
+        try:
+            events = _POLL.poll(0)
+        finally:
+            _POLL.unregister(self.socket.fileno())
+        if not events:
+            return False
+        # TLS 1.3 session tickets arrive unasked, so over TLS only a close is a verdict.
+        is_tls = isinstance(self.stream, trio.SSLStream)
+        return not is_tls or bool(events[0][1] & (_HALF_CLOSED | select.POLLHUP | select.POLLERR))
+
+
+_POLL = select.poll()
+_HALF_CLOSED: int = getattr(select, "POLLRDHUP", 0)
+
+
+async def receive(connection: UpstreamConnection, silence_s: float | None) -> bytes:
+    try:
+        if silence_s is None:
+            return bytes(await connection.stream.receive_some(READ_BYTES))
+        with trio.fail_after(silence_s):
+            return bytes(await connection.stream.receive_some(READ_BYTES))
+    except trio.TooSlowError as exc:
+        raise TimedOut(f"{connection.origin} was silent for {silence_s:g} s") from exc
+    except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+        raise Cut(f"{connection.origin} broke the connection") from exc
+
+
+async def send_whole(connection: UpstreamConnection, head: bytes, body: bytes) -> None:
+    """Write head and body; a small request is one write.
+
+    A provider may refuse before it read everything and close: what it said is then still there to be read.
+    """
+    first = WRITE_BYTES - len(head) if len(head) < WRITE_BYTES else 0
+    view = memoryview(body)
+    try:
+        with trio.fail_after(WRITE_STALL_S):
+            await connection.stream.send_all(head + view[:first] if body else head)
+        for start in range(first, len(body), WRITE_BYTES):
+            with trio.fail_after(WRITE_STALL_S):
+                await connection.stream.send_all(view[start : start + WRITE_BYTES])
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        return
+    except trio.TooSlowError as exc:
+        raise TimedOut(f"{connection.origin} did not take the request for {WRITE_STALL_S:.0f} s") from exc
+
+
+async def read_head(connection: UpstreamConnection, parser: ResponseParser, silence_s: float | None) -> bytes:
+    first = b""
+    while not parser.has_head:
+        data = await receive(connection, silence_s)
+        if not data:
+            parser.feed_eof()
+        first += parser.feed(data)
+    return first
+
+
+async def send_pieces(
+    connection: UpstreamConnection,
+    head: bytes,
+    pieces: AsyncIterator[bytes],
+    parser: ResponseParser,
+    silence_s: float | None,
+) -> bytes:
+    """Send an upload while watching for an early answer, which ends the sending."""
+    failures: list[Exception] = []
+    answer = trio.CancelScope()
+
+    async def send(scope: trio.CancelScope) -> None:
+        try:
+            with trio.fail_after(WRITE_STALL_S):
+                await connection.stream.send_all(head)
+            async for piece in pieces:
+                with trio.fail_after(WRITE_STALL_S):
+                    await connection.stream.send_all(piece)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        except trio.TooSlowError:
+            failures.append(TimedOut(f"{connection.origin} did not take the upload for {WRITE_STALL_S:.0f} s"))
+            scope.cancel()
+        except Exception as exc:  # noqa: BLE001
+            # What the client's side raises (a body too slow, too large) travels on from here.
+            failures.append(exc)
+            scope.cancel()
+        if silence_s is not None:
+            answer.deadline = trio.current_time() + silence_s
+
+    first = b""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send, nursery.cancel_scope)
+        try:
+            with answer:
+                first = await read_head(connection, parser, None)
+        except UpstreamError as exc:
+            failures.append(exc)
+        nursery.cancel_scope.cancel()
+    if failures:
+        raise failures[0]
+    if answer.cancelled_caught:
+        raise TimedOut(f"{connection.origin} was silent for {silence_s:g} s")
+    return first

@@ -1,0 +1,187 @@
+"""The data plane as one object: the snapshot that stands, the doors, the counters. Composed by its process."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from tokenpakd import __version__
+from tokenpakd.dataplane.stages import guard
+from tokenpakd.dataplane.upstream import Upstream
+from tokenpakd.exchange.faults import Refused
+from tokenpakd.exchange.row import CloseRow
+from tokenpakd.ipc.worker_api import Fleet, Heartbeat, Snapshot, VaultView
+from tokenpakd.providers import registry
+from tokenpakd.providers.provider import Provider
+from tokenpakd.storage import reading, totals
+from tokenpakd.storage.connection import StorageError
+from tokenpakd.storage.recorder import Recorder
+from tokenpakd.telemetry.logs import log_exchange
+from tokenpakd.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from tokenpakd.dataplane.accept import Accept
+    from tokenpakd.dataplane.connections import Server
+    from tokenpakd.dataplane.websocket import WebSocketDoor
+
+log = logging.getLogger("tokenpakd.dataplane")
+
+_LOOPBACK_NAMES = (b"localhost", b"127.0.0.1", b"[::1]")
+_READERS = 4
+
+
+class Worker:
+    """Implements the Plane that pipeline and endpoints speak to.
+
+    `snapshot` is replaced whole on a reload; a request keeps the one it started with.
+    """
+
+    def __init__(self, snapshot: Snapshot, upstream: Upstream, recorder: Recorder, own_uids: frozenset[int]) -> None:
+        self.upstream = upstream
+        self.recorder = recorder
+        self.clock: Callable[[], float] = time.perf_counter
+        self.is_leaving = False
+        self.is_draining = False
+        self.snapshot = snapshot
+        self.providers: Mapping[str, Provider] = {}
+        self.http: Server | None = None
+        self.accept: Accept | None = None
+        self.websocket: WebSocketDoor | None = None
+        self.websocket_port: int | None = None
+        self._own_uids = own_uids
+        self._metrics = Metrics()
+        self._fleet = Fleet(workers=(), vault=VaultView())
+        self._started_s = time.monotonic()
+        self._policy: guard.Policy
+        self._readers = trio.CapacityLimiter(_READERS)
+        self.adopt(snapshot)
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Let new requests start with this snapshot."""
+        listen = snapshot.config.listen
+        names = [*_LOOPBACK_NAMES, *(host.encode() for host in listen.hosts)]
+        beyond = listen.address not in ("127.0.0.1", "::1", "localhost")
+        if beyond and listen.address not in ("0.0.0.0", "::"):
+            names.append(f"[{listen.address}]".encode() if ":" in listen.address else listen.address.encode())
+        self._policy = guard.Policy(
+            names=frozenset(names),
+            uids=self._own_uids,
+            token=snapshot.token.encode() if snapshot.token is not None else None,
+            needs_token=beyond,
+            body_bytes_max=listen.max_body_mb * 1_048_576,
+        )
+        self.providers = registry.known(snapshot.config)
+        self.snapshot = snapshot
+
+    def know_fleet(self, fleet: Fleet) -> None:
+        """Take note of who else is alive, for /health."""
+        self._fleet = fleet
+
+    def policy(self) -> guard.Policy:
+        """Return the guard's policy of the snapshot that stands."""
+        return self._policy
+
+    def max_connections(self) -> int:
+        """Return how many client connections are let in at once."""
+        return self.snapshot.config.listen.max_connections
+
+    def finished(self, row: CloseRow) -> None:
+        """Count and log an exchange that has its row."""
+        self._metrics.observe(row)
+        log_exchange(row)
+
+    def refused(self, code: str) -> None:
+        """Count a request that was not let in."""
+        self._metrics.refused(code)
+
+    def heartbeat(self, rss_bytes: int) -> Heartbeat:
+        """Return the state that the supervisor gets to see."""
+        return Heartbeat(
+            in_flight=self.in_flight,
+            connections=len(self.http.connections) if self.http is not None else 0,
+            websocket_connections=self.websocket.connections if self.websocket is not None else 0,
+            requests_total=self._metrics.requests_total,
+            requests_errors=self._metrics.requests_errors,
+            rss_bytes=rss_bytes,
+            telemetry=self.recorder.state(),
+        )
+
+    @property
+    def in_flight(self) -> int:
+        """How many exchanges are under way."""
+        return self.accept.in_flight if self.accept is not None else 0
+
+    def health(self) -> tuple[int, object]:
+        """Return status and document of /health: 503 while draining, degraded when something is not as it should."""
+        telemetry = self.recorder.state()
+        troubled = self.snapshot.safe_mode or any(view.state in ("safe_mode", "dead") for view in self._fleet.workers)
+        status = "draining" if self.is_draining else "degraded" if troubled or telemetry.state != "ok" else "ok"
+        document = {
+            "status": status,
+            "version": __version__,
+            "uptime_seconds": round(time.monotonic() - self._started_s, 1),
+            "mode": self.snapshot.mode.value,
+            "in_flight": max(0, self.in_flight - 1),
+            "requests_total": self._metrics.requests_total,
+            "requests_errors": self._metrics.requests_errors,
+            "websocket": {
+                "port": self.websocket_port,
+                "path": "/ws",
+                "connections": self.websocket.connections if self.websocket is not None else 0,
+            },
+            "circuit_breakers": {"enabled": False, "any_open": False, "providers": {}},
+            "vault": self._fleet.vault,
+            "workers": self._fleet.workers,
+            "telemetry": telemetry,
+            "paused_until": self.snapshot.paused_until_unix_ms,
+        }
+        return (503 if self.is_draining else 200), document
+
+    def metrics(self) -> bytes:
+        """Return the Prometheus text."""
+        telemetry = self.recorder.state()
+        return self._metrics.render(
+            {
+                "inflight_requests": max(0, self.in_flight - 1),
+                "client_connections": len(self.http.connections) if self.http is not None else 0,
+                "telemetry_rows_waiting": telemetry.rows_waiting,
+                "telemetry_rows_lost": telemetry.rows_lost,
+            }
+        )
+
+    async def stats(self) -> object:
+        """Return the document of /stats."""
+        midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+        return await self._read(
+            lambda: totals.stats(
+                self._database, boot_id=self.snapshot.boot_id, day_start_unix_ms=int(midnight.timestamp() * 1000)
+            )
+        )
+
+    async def last(self) -> object:
+        """Return the last exchange, None before the first."""
+        return await self._read(lambda: reading.last(self._database))
+
+    async def recent(self, limit: int) -> object:
+        """Return the newest exchanges, newest first."""
+        return await self._read(lambda: reading.recent(self._database, limit=limit))
+
+    async def trace(self, exchange_id: str) -> object:
+        """Return one exchange room by room, None if unknown."""
+        return await self._read(lambda: reading.trace(self._database, exchange_id))
+
+    @property
+    def _database(self) -> Path:
+        return Path(self.snapshot.database)
+
+    async def _read(self, question: Callable[[], object]) -> object:
+        try:
+            return await trio.to_thread.run_sync(question, limiter=self._readers)
+        except StorageError as exc:
+            raise Refused(
+                503, "telemetry_unavailable", f"tokenpak: the telemetry store is {exc.state}. Run `tokenpakctl doctor`."
+            ) from exc

@@ -1,0 +1,195 @@
+"""The data-plane worker's process: composes the doors and the pipeline, lives and leaves with its link."""
+
+import contextlib
+import faulthandler
+import gc
+import logging
+import os
+import secrets
+import signal
+import socket
+import time
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from tokenpakd.dataplane.accept import Accept
+from tokenpakd.dataplane.connect import Connector, Egress
+from tokenpakd.dataplane.connections import Server, Timing
+from tokenpakd.dataplane.peer import PeerUids, own_uids
+from tokenpakd.dataplane.upstream import Upstream
+from tokenpakd.dataplane.websocket import WebSocketDoor
+from tokenpakd.dataplane.worker import Worker
+from tokenpakd.exchange.request import RequestId
+from tokenpakd.ipc.link import Link, from_fd
+from tokenpakd.ipc.worker_api import Applied, Drain, Drained, Fleet, Ready, Snapshot, ToWorker
+from tokenpakd.storage.recorder import Recorder
+from tokenpakd.telemetry import logs
+
+log = logging.getLogger("tokenpakd.dataplane")
+
+HEARTBEAT_S = 0.5
+LIFELINE_DRAIN_S = 30.0
+"""How long what is in flight may take when the supervisor is gone."""
+
+
+def main(link_fd: int, http_fds: tuple[int, ...], ws_fds: tuple[int, ...]) -> None:
+    """Run the worker until its link ends or it is drained."""
+    faulthandler.enable(all_threads=True)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        # The link tells when to leave; a signal to the process group is the supervisor's to act on.
+        signal.signal(number, signal.SIG_IGN)
+    trio.run(partial(_run, link_fd, http_fds, ws_fds), strict_exception_groups=True)
+
+
+async def _run(link_fd: int, http_fds: tuple[int, ...], ws_fds: tuple[int, ...]) -> None:
+    link: Link[ToWorker] = from_fd(link_fd, ToWorker)
+    first = await link.receive()
+    if not isinstance(first, Snapshot):
+        return
+    logs.setup(first.config.log_level, first.config.log_format)
+    recorder = Recorder(Path(first.database), boot_id=first.boot_id, worker=first.worker)
+    peers = PeerUids()
+    worker = Worker(first, Upstream(Connector(_egress(first))), recorder, own_uids())
+    try:
+        await _serve(worker, link, peers, http_fds, ws_fds)
+    finally:
+        recorder.shutdown()
+        peers.close()
+
+
+def _egress(snapshot: Snapshot) -> Egress:
+    """Read how this machine reaches the world, once: configuration first, then the usual variables."""
+    environ = os.environ
+    egress = snapshot.config.egress
+    proxy = egress.proxy or environ.get("HTTPS_PROXY") or environ.get("https_proxy")
+    no_proxy = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    return Egress(
+        proxy=proxy or None,
+        no_proxy=tuple(entry for entry in no_proxy.split(",") if entry.strip()),
+        ca_file=egress.ca_file or environ.get("SSL_CERT_FILE") or None,
+    )
+
+
+def _listeners(fds: tuple[int, ...]) -> list[trio.SocketListener]:
+    return [trio.SocketListener(trio.socket.from_stdlib_socket(socket.socket(fileno=fd))) for fd in fds]
+
+
+def _new_id() -> RequestId:
+    return RequestId(f"tpk_{secrets.token_hex(12)}")
+
+
+async def _serve(
+    worker: Worker, link: Link[ToWorker], peers: PeerUids, http_fds: tuple[int, ...], ws_fds: tuple[int, ...]
+) -> None:
+    accept = Accept(worker, new_id=_new_id, unix_ms=lambda: time.time_ns() // 1_000_000, policy=worker.policy)
+    server = Server(accept, Timing(), max_connections=worker.max_connections, peer_uid=peers.lookup)
+    websocket = WebSocketDoor(worker.policy, peers.lookup)
+    worker.accept, worker.http, worker.websocket = accept, server, websocket
+    http, ws = _listeners(http_fds), _listeners(ws_fds)
+    if ws:
+        worker.websocket_port = ws[0].socket.getsockname()[1]
+    async with (
+        trio.open_nursery() as process,
+        trio.open_nursery() as connections,
+        trio.open_nursery() as accepting,
+    ):
+        await accepting.start(partial(server.serve, http, handler_nursery=connections))
+        if ws:
+            await accepting.start(partial(websocket.serve, ws, handler_nursery=connections))
+        process.start_soon(server.keep_deadlines)
+        process.start_soon(worker.upstream.keep_fresh)
+        process.start_soon(_beat, worker, link)
+        await link.send(Ready(generation=worker.snapshot.generation))
+        # What start-up made lives as long as the process; the collector need not walk it again.
+        gc.collect()
+        gc.freeze()
+        leave = _Leave(worker, server, websocket, accepting.cancel_scope, (http, ws))
+        await leave.follow(link)
+        connections.cancel_scope.cancel()
+        process.cancel_scope.cancel()
+
+
+async def _beat(worker: Worker, link: Link[ToWorker]) -> None:
+    """Tell the supervisor twice a second that this loop turns, and give the store its second."""
+    beats = 0
+    while True:
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await link.send(worker.heartbeat(_rss_bytes()))
+        beats += 1
+        if beats % 2 == 0:
+            worker.recorder.tick(trio.current_time())
+        await trio.sleep(HEARTBEAT_S)
+
+
+def _rss_bytes() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        import psutil
+
+        return int(psutil.Process().memory_info().rss)
+
+
+class _Leave:
+    """Follows the link: snapshots are adopted, a drain or the link's end leads out."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        server: Server,
+        websocket: WebSocketDoor,
+        accepting: trio.CancelScope,
+        listeners: tuple[list[trio.SocketListener], list[trio.SocketListener]],
+    ) -> None:
+        self._worker = worker
+        self._server = server
+        self._websocket = websocket
+        self._accepting = accepting
+        self._listeners = listeners
+        self._drained = trio.CancelScope()
+
+    async def follow(self, link: Link[ToWorker]) -> None:
+        """Return when this worker may end."""
+        async with trio.open_nursery() as nursery:
+            with self._drained:
+                while True:
+                    message = await link.receive()
+                    match message:
+                        case Snapshot():
+                            self._worker.adopt(message)
+                            logs.setup(message.config.log_level, message.config.log_format)
+                            await link.send(Applied(generation=message.generation))
+                        case Fleet():
+                            self._worker.know_fleet(message)
+                        case Drain():
+                            self._begin(nursery, message.deadline_s, close_idle=message.close_idle)
+                        case None:
+                            self._begin(nursery, LIFELINE_DRAIN_S, close_idle=True)
+                            await trio.sleep_forever()
+            nursery.cancel_scope.cancel()
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await link.send(Drained(unfinished=self._worker.in_flight))
+        self._worker.is_leaving = True
+
+    def _begin(self, nursery: trio.Nursery, deadline_s: float, *, close_idle: bool) -> None:
+        self._drained.deadline = min(self._drained.deadline, trio.current_time() + deadline_s)
+        self._server.drain(close_idle=close_idle)
+        if self._worker.is_draining:
+            return
+        self._worker.is_draining = True
+        log.info("draining", extra={"in_flight": self._worker.in_flight, "deadline_s": deadline_s})
+        self._accepting.cancel()
+        for group in self._listeners:
+            for listener in group:
+                listener.socket.close()
+        nursery.start_soon(self._websocket.close_all)
+        nursery.start_soon(self._wait_empty)
+
+    async def _wait_empty(self) -> None:
+        """End the drain as soon as nothing is left: no exchange, no connection that may still ask."""
+        while self._worker.in_flight or self._server.connections:  # noqa: ASYNC110 - two sets, four times in a life
+            await trio.sleep(0.05)
+        self._drained.cancel()
