@@ -28,6 +28,7 @@ bench: $(VENV)/.installed
 reference: $(VENV)/.installed
 	$(BIN)/python -m tokenpakd.config.reference
 	$(BIN)/python -m tokenpakctl.reference
+	$(BIN)/python -m tokenpakctl.reference
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
