@@ -23,8 +23,9 @@ _MAX_UTF8_BYTES = 4
 _NAME_CHARS = 64
 _TEXT = msgspec.json.Decoder(str)
 
-# Which first occurrence a literal has. Length and both ends tell nearly all apart; only where they agree is the whole
-# literal hashed, so that hundreds of look-alikes cost no more than one pass over their bytes.
+# Length and both ends tell nearly all literals apart. Those that agree in them are compared with the first of their
+# kind and, where they differ from it, hashed whole: hundreds of look-alikes cost two passes over their bytes, not
+# one for every pair.
 _Key = tuple[int, bytes, bytes]
 
 
@@ -39,14 +40,15 @@ def replacements(body: bytes, spans: Sequence[Span]) -> tuple[Replacement, ...]:
     `spans` stand in the order of the body. A result whose call is unknown is neither replaced nor pointed at.
     """
     found: list[Replacement] = []
-    firsts: dict[_Key, _First | dict[bytes, _First]] = {}
+    firsts: dict[_Key, _First] = {}
+    lookalikes: dict[bytes, _First] = {}
     counted: dict[tuple[str, str], int] = {}
     for span in spans:
         call = span.call
         if call is None:
             continue
         if span.end - span.start >= MIN_CHARS + 2:
-            first = _first(body, firsts, span, call)
+            first = _first(body, firsts, lookalikes, span, call)
             if first is not None and first.call != call and _is_long(body, span):
                 pointer = _pointer(first, span, counted.get((first.call.name, first.call.label), 0))
                 if len(pointer) < span.end - span.start:
@@ -56,7 +58,9 @@ def replacements(body: bytes, spans: Sequence[Span]) -> tuple[Replacement, ...]:
     return tuple(found)
 
 
-def _first(body: bytes, firsts: dict[_Key, _First | dict[bytes, _First]], span: Span, call: Call) -> _First | None:
+def _first(
+    body: bytes, firsts: dict[_Key, _First], lookalikes: dict[bytes, _First], span: Span, call: Call
+) -> _First | None:
     """Return the first result with this literal; None when this is the first, which is then noted."""
     start, end = span.start, span.end
     key = end - start, body[start : start + _KEY_BYTES], body[end - _KEY_BYTES : end]
@@ -65,11 +69,11 @@ def _first(body: bytes, firsts: dict[_Key, _First | dict[bytes, _First]], span: 
         firsts[key] = _First(span, call)
         return None
     literal = body[start:end]
-    if isinstance(known, _First):
-        known = firsts[key] = {body[known.span.start : known.span.end]: known}
-    first = known.get(literal)
+    if literal == body[known.span.start : known.span.end]:
+        return known
+    first = lookalikes.get(literal)
     if first is None:
-        known[literal] = _First(span, call)
+        lookalikes[literal] = _First(span, call)
     return first
 
 

@@ -36,6 +36,7 @@ class _Body(msgspec.Struct, gc=False):
     model: msgspec.Raw = NOTHING
     stream: msgspec.Raw = NOTHING
     system: msgspec.Raw = NOTHING
+    context_management: msgspec.Raw = NOTHING
     messages: list[_Message] = []
 
 
@@ -43,7 +44,16 @@ class _LooseBody(msgspec.Struct, gc=False):
     model: msgspec.Raw = NOTHING
     stream: msgspec.Raw = NOTHING
     system: msgspec.Raw = NOTHING
+    context_management: msgspec.Raw = NOTHING
     messages: list[msgspec.Raw] = []
+
+
+class _Edit(msgspec.Struct, gc=False):
+    type: str = ""
+
+
+class _ContextManagement(msgspec.Struct, gc=False):
+    edits: list[_Edit] = []
 
 
 class _Text(msgspec.Struct, gc=False):
@@ -54,6 +64,7 @@ class _Text(msgspec.Struct, gc=False):
 _BODY = msgspec.json.Decoder(_Body)
 _LOOSE_BODY = msgspec.json.Decoder(_LooseBody)
 _MESSAGE = msgspec.json.Decoder(_Message)
+_CONTEXT_MANAGEMENT = msgspec.json.Decoder(_ContextManagement | None)
 _TEXTS = msgspec.json.Decoder(list[_Text])
 
 _ERROR_TYPES = {
@@ -116,7 +127,7 @@ def _look(body: bytes, *, want_spans: bool) -> Look:
         model=canonical.name(seen.model),
         is_stream=glance.flag(seen.stream),
         opening=_opening(seen.system, messages),
-        spans=_spans(SpanIndex(body), messages) if want_spans else (),
+        spans=_spans(SpanIndex(body), messages) if want_spans and _keeps_results(seen.context_management) else (),
         message_count=len(messages),
     )
 
@@ -142,6 +153,17 @@ def _content(content: str | list[_Block] | None) -> bytes:
     )
 
 
+def _keeps_results(context_management: msgspec.Raw) -> bool:
+    """Say whether the model will see all of the request: the API may clear old tool results before it reads them."""
+    if context_management is NOTHING:
+        return True
+    try:
+        seen = _CONTEXT_MANAGEMENT.decode(context_management)
+    except glance.ODD:
+        return False
+    return seen is None or all(edit.type.startswith("clear_thinking") for edit in seen.edits)
+
+
 def _spans(index: SpanIndex, messages: list[_Message]) -> tuple[Span, ...]:
     book = CallBook()
     spans: list[Span] = []
@@ -150,6 +172,8 @@ def _spans(index: SpanIndex, messages: list[_Message]) -> tuple[Span, ...]:
         if not isinstance(message.content, list):
             continue
         for block in message.content:
+            if block.type == "compaction":  # the model sees nothing of what stands before it
+                return tuple(sorted(spans, key=_start))
             if block.type == "tool_use":
                 book.add(block.id, block.name, block.input)
             elif block.type == "server_tool_use":

@@ -35,6 +35,7 @@ class _Body(msgspec.Struct, gc=False):
     model: msgspec.Raw = NOTHING
     stream: msgspec.Raw = NOTHING
     prompt_cache_key: msgspec.Raw = NOTHING
+    transforms: msgspec.Raw = NOTHING
     messages: list[_Message] = []
 
 
@@ -42,6 +43,7 @@ class _LooseBody(msgspec.Struct, gc=False):
     model: msgspec.Raw = NOTHING
     stream: msgspec.Raw = NOTHING
     prompt_cache_key: msgspec.Raw = NOTHING
+    transforms: msgspec.Raw = NOTHING
     messages: list[msgspec.Raw] = []
 
 
@@ -106,7 +108,8 @@ def _look(body: bytes, *, want_spans: bool) -> Look:
         model=canonical.name(seen.model),
         is_stream=glance.flag(seen.stream),
         opening=_opening(seen.prompt_cache_key, messages),
-        spans=_spans(SpanIndex(body), messages) if want_spans else (),
+        # OpenRouter's transforms cut out the middle of a conversation that is too long.
+        spans=_spans(SpanIndex(body), messages) if want_spans and seen.transforms is NOTHING else (),
         message_count=len(messages),
     )
 

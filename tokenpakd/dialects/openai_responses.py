@@ -30,6 +30,8 @@ class _Body(msgspec.Struct, gc=False):
     stream: msgspec.Raw = NOTHING
     instructions: msgspec.Raw = NOTHING
     prompt_cache_key: msgspec.Raw = NOTHING
+    truncation: msgspec.Raw = NOTHING
+    context_management: msgspec.Raw = NOTHING
     input: list[_Item] = []
 
 
@@ -38,6 +40,8 @@ class _LooseBody(msgspec.Struct, gc=False):
     stream: msgspec.Raw = NOTHING
     instructions: msgspec.Raw = NOTHING
     prompt_cache_key: msgspec.Raw = NOTHING
+    truncation: msgspec.Raw = NOTHING
+    context_management: msgspec.Raw = NOTHING
     input: msgspec.Raw = NOTHING
 
 
@@ -113,7 +117,7 @@ def _look(body: bytes, *, want_spans: bool) -> Look:
         model=canonical.name(seen.model),
         is_stream=glance.flag(seen.stream),
         opening=_opening(seen.prompt_cache_key, seen.instructions, items),
-        spans=_spans(SpanIndex(body), items) if want_spans else (),
+        spans=_spans(SpanIndex(body), items) if want_spans and _keeps_results(seen) else (),
         message_count=len(items),
     )
 
@@ -137,10 +141,18 @@ def _opening(key: msgspec.Raw, instructions: msgspec.Raw, items: list[_Item]) ->
     return ()
 
 
+def _keeps_results(seen: _Body | _LooseBody) -> bool:
+    """Say whether the model will see all of the request: told to, the API drops or compacts items in its middle."""
+    is_whole = canonical.name(seen.truncation) in (None, "disabled")
+    return is_whole and bytes(seen.context_management) in (bytes(NOTHING), b"null", b"[]")
+
+
 def _spans(index: SpanIndex, items: list[_Item]) -> tuple[Span, ...]:
     book = CallBook()
     spans: list[Span] = []
     for item in items:
+        if item.type in ("compaction", "compaction_summary"):  # the model sees nothing of what stands before it
+            break
         if item.type == "function_call":
             book.add(item.call_id, item.name, item.arguments)
         elif item.type == "custom_tool_call":
