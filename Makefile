@@ -28,7 +28,6 @@ bench: $(VENV)/.installed
 reference: $(VENV)/.installed
 	$(BIN)/python -m tokenpakd.config.reference
 	$(BIN)/python -m tokenpakctl.reference
-	$(BIN)/python -m tokenpakctl.reference
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -54,7 +53,7 @@ PLAIN := sed "s/ ; sys_platform == 'darwin' or sys_platform == 'linux'//"
 lock:
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) -c requirements.lock --extra dev pyproject.toml -o requirements-dev.lock
-	echo hatchling | $(LOCK) -c requirements-dev.lock - -o requirements-build.lock
+	printf '%s\n' hatchling editables | $(LOCK) -c requirements-dev.lock - -o requirements-build.lock
 	for lock in requirements.lock requirements-dev.lock requirements-build.lock; do \
 		$(PLAIN) $$lock > $$lock.plain && mv $$lock.plain $$lock; done
 
