@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,7 @@ async def _run(link_fd: int, http_fds: tuple[int, ...], ws_fds: tuple[int, ...])
     first = await link.receive()
     if not isinstance(first, Snapshot):
         return
-    logs.setup(first.config.log_level, first.config.log_format)
+    logs.setup(first.config.log_level, first.config.log_format, sys.stderr)
     recorder = Recorder(Path(first.database), boot_id=first.boot_id, worker=first.worker)
     peers = PeerUids()
     worker = Worker(first, Upstream(Connector(_egress(first))), recorder, own_uids())
@@ -160,7 +161,7 @@ class _Leave:
                     match message:
                         case Snapshot():
                             self._worker.adopt(message)
-                            logs.setup(message.config.log_level, message.config.log_format)
+                            logs.setup(message.config.log_level, message.config.log_format, sys.stderr)
                             await link.send(Applied(generation=message.generation))
                         case Fleet():
                             self._worker.know_fleet(message)
