@@ -30,7 +30,12 @@ def opening_row(plan: Plan) -> OpenRow:
         is_stream=plan.look.is_stream,
         mode=plan.applied.value,
         conversation=plan.conversation,
-        client=client_of(inbound.header(b"user-agent"), {name.lower(): value for name, value in inbound.headers}),
+        client=client_of(
+            inbound.header(b"user-agent"),
+            originator=inbound.header(b"originator"),
+            x_app=inbound.header(b"x-app"),
+            x_goog_api_client=inbound.header(b"x-goog-api-client"),
+        ),
         bytes_received=len(plan.received) if plan.received is not None else 0,
         bytes_sent=len(plan.body) if plan.body is not None else 0,
         saved_tokens=plan.saved_tokens,
