@@ -22,7 +22,7 @@ _FLAGS = {"listen.port": "--port", "listen.ws_port": "--ws-port", "mode": "--mod
 class Loaded(msgspec.Struct, frozen=True):
     """A configuration that holds, where each key comes from, and the file it was read from (None: there is none).
 
-    `origins` has every key of the schema, and for maps and lists each entry that was written.
+    `origins` has every key of the schema, and for maps each entry that was written.
     """
 
     config: Config

@@ -114,7 +114,7 @@ class Reader:
         section = next(filter(None, map(section_of, found)), None)
         held = next((typing.get_args(one)[1] for one in found if typing.get_origin(one) is dict), None)
         item = next((typing.get_args(one)[0] for one in found if typing.get_origin(one) is tuple), None)
-        if section is None and path in self._document.lines:
+        if section is None and path in self._document.lines and not any(isinstance(part, int) for part in path):
             self.origins[key_text(path)] = self._from_file(path)
         # A section that is left empty, all of its keys commented out, says nothing.
         is_empty = data is None and type(None) not in found

@@ -67,7 +67,3 @@ def test_what_needs_a_new_daemon_is_what_the_supervisor_holds() -> None:
         "listen.ws_port",
         "database",
     ]
-
-
-def test_websocket_port_follows_the_port() -> None:
-    assert (Listen().websocket_port, Listen(port=0).websocket_port, Listen(ws_port=5).websocket_port) == (8767, 0, 5)
