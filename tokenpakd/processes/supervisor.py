@@ -164,7 +164,7 @@ async def _feed_watchdog(notifier: Notifier, fleet: Fleet) -> None:
 
 
 def _set_up_logs(loaded: Loaded) -> None:
-    logs.setup(loaded.config.log_level, loaded.config.log_format)
+    logs.setup(loaded.config.log_level, loaded.config.log_format, sys.stderr)
 
 
 def _refuse(error: Exception, code: int) -> int:
