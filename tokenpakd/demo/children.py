@@ -31,7 +31,7 @@ def start_provider() -> tuple["subprocess.Popen[bytes]", int]:
     Its standard input is its lifeline: it leaves when we close ours, or die.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "tokenpakd.demo.provider", "--port", "0"],
+        [sys.executable, "-P", "-m", "tokenpakd.demo.provider", "--port", "0"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -60,7 +60,7 @@ def start_daemon(
     log_file = home / "demo-daemon.log"
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tokenpakd", "serve", "--foreground"],
+            [sys.executable, "-P", "-m", "tokenpakd", "serve", "--foreground"],
             env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
