@@ -1,5 +1,6 @@
 """A request to a provider, ready to be written, and where it goes. Pure."""
 
+import functools
 import ipaddress
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -28,12 +29,17 @@ class Origin(msgspec.Struct, frozen=True):
     @property
     def is_loopback(self) -> bool:
         """Whether it is on this machine, by its name alone."""
-        if self.host == "localhost" or self.host.endswith(".localhost"):
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.host)
+
+
+@functools.lru_cache(maxsize=64)
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class UpstreamCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +56,7 @@ class UpstreamCall(msgspec.Struct, frozen=True, kw_only=True):
     silence_s: float | None
 
 
+@functools.lru_cache(maxsize=64)
 def origin_of(endpoint: str) -> tuple[Origin, bytes]:
     """Split scheme://host[:port][/prefix] into its origin and the path prefix."""
     parts = urlsplit(endpoint)

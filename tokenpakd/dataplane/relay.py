@@ -60,7 +60,11 @@ async def relay(plan: Plan, response: httpx.Response, client: Client, journal: E
     received: list[tuple[bytes, bytes]] = response.extensions["headers"]
     status = journal.upstream_status = response.status_code
     journal.ttfb_ms = round(journal.elapsed_ms(), 3)
-    meter = _meter(plan, received)
+    meter = Meter(
+        plan.endpoint.dialect,
+        content_type=_field(received, b"content-type"),
+        content_encoding=_field(received, b"content-encoding"),
+    )
     try:
         await client.start(status, _fields(plan, received, journal))
         piece = body.take_first()
@@ -76,7 +80,7 @@ async def relay(plan: Plan, response: httpx.Response, client: Client, journal: E
                 await client.write(piece)
             piece = await body.read()
     except UpstreamError as error:
-        await _cut(plan, error, meter, client, journal)
+        await _cut(plan, error, meter, client, journal, content_type=_field(received, b"content-type"))
         return
     except trio.Cancelled:
         # What was used until the client left is still paid for.
@@ -97,15 +101,8 @@ async def relay(plan: Plan, response: httpx.Response, client: Client, journal: E
     await client.finish(piece)
 
 
-def _meter(plan: Plan, received: list[tuple[bytes, bytes]]) -> Meter:
-    content_type = content_encoding = None
-    for name, value in received:
-        lower = name.lower()
-        if lower == b"content-type":
-            content_type = value
-        elif lower == b"content-encoding":
-            content_encoding = value
-    return Meter(plan.endpoint.dialect, content_type=content_type, content_encoding=content_encoding)
+def _field(fields: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    return next((value for key, value in fields if key.lower() == name), None)
 
 
 def _fields(plan: Plan, received: list[tuple[bytes, bytes]], journal: ExchangeLog) -> list[tuple[bytes, bytes]]:
@@ -120,7 +117,9 @@ def _fields(plan: Plan, received: list[tuple[bytes, bytes]], journal: ExchangeLo
     return fields
 
 
-async def _cut(plan: Plan, error: UpstreamError, meter: Meter, client: Client, journal: ExchangeLog) -> None:
+async def _cut(
+    plan: Plan, error: UpstreamError, meter: Meter, client: Client, journal: ExchangeLog, *, content_type: bytes | None
+) -> None:
     """End an answer that broke off: say so where the wire lets us, then close without the framing's end."""
     metered = meter.finish()
     outcome = Outcome.UPSTREAM_TIMEOUT if isinstance(error, TimedOut) else Outcome.UPSTREAM_CUT
@@ -131,6 +130,6 @@ async def _cut(plan: Plan, error: UpstreamError, meter: Meter, client: Client, j
             message=f"tokenpak: the provider's answer broke off ({error})",
             request_id=plan.inbound.id,
             mid_event=not meter.at_event_boundary,
-            content_type=meter.content_type or b"",
+            content_type=content_type or b"",
         )
     await client.abort(event)

@@ -1,5 +1,6 @@
 """Door: one connection to a provider — stale or not, writing a request, reading the head of its answer."""
 
+import os
 import select
 from collections.abc import AsyncIterator
 
@@ -54,34 +55,56 @@ _HALF_CLOSED: int = getattr(select, "POLLRDHUP", 0)
 
 
 async def receive(connection: UpstreamConnection, silence_s: float | None) -> bytes:
+    """Return what the next read brings, b"" at the end.
+
+    Raises:
+      TimedOut, Cut.
+    """
+    scope = trio.CancelScope()
+    if silence_s is not None:
+        scope.deadline = trio.current_time() + silence_s
     try:
-        if silence_s is None:
+        with scope:
             return bytes(await connection.stream.receive_some(READ_BYTES))
-        with trio.fail_after(silence_s):
-            return bytes(await connection.stream.receive_some(READ_BYTES))
-    except trio.TooSlowError as exc:
-        raise TimedOut(f"{connection.origin} was silent for {silence_s:g} s") from exc
     except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
         raise Cut(f"{connection.origin} broke the connection") from exc
+    raise TimedOut(f"{connection.origin} was silent for {silence_s:g} s")
 
 
 async def send_whole(connection: UpstreamConnection, head: bytes, body: bytes) -> None:
     """Write head and body; a small request is one write.
 
     A provider may refuse before it read everything and close: what it said is then still there to be read.
+
+    Raises:
+      TimedOut: it took nothing for 30 s.
     """
     first = WRITE_BYTES - len(head) if len(head) < WRITE_BYTES else 0
     view = memoryview(body)
     try:
-        with trio.fail_after(WRITE_STALL_S):
-            await connection.stream.send_all(head + view[:first] if body else head)
+        await _send(connection, head + view[:first] if body else head)
         for start in range(first, len(body), WRITE_BYTES):
-            with trio.fail_after(WRITE_STALL_S):
-                await connection.stream.send_all(view[start : start + WRITE_BYTES])
+            await _send(connection, view[start : start + WRITE_BYTES])
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         return
-    except trio.TooSlowError as exc:
-        raise TimedOut(f"{connection.origin} did not take the request for {WRITE_STALL_S:.0f} s") from exc
+
+
+async def _send(connection: UpstreamConnection, data: bytes | memoryview) -> None:
+    if not isinstance(connection.stream, trio.SSLStream):
+        try:
+            # A request nearly always fits the socket's buffer: no round of the scheduler for it.
+            sent = os.write(connection.socket.fileno(), data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as exc:
+            raise trio.BrokenResourceError from exc
+        if sent == len(data):
+            return
+        data = memoryview(data)[sent:]
+    with trio.CancelScope(deadline=trio.current_time() + WRITE_STALL_S) as scope:
+        await connection.stream.send_all(data)
+    if scope.cancelled_caught:
+        raise TimedOut(f"{connection.origin} did not take the request for {WRITE_STALL_S:.0f} s")
 
 
 async def read_head(connection: UpstreamConnection, parser: ResponseParser, silence_s: float | None) -> bytes:
@@ -107,16 +130,11 @@ async def send_pieces(
 
     async def send(scope: trio.CancelScope) -> None:
         try:
-            with trio.fail_after(WRITE_STALL_S):
-                await connection.stream.send_all(head)
+            await _send(connection, head)
             async for piece in pieces:
-                with trio.fail_after(WRITE_STALL_S):
-                    await connection.stream.send_all(piece)
+                await _send(connection, piece)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
-        except trio.TooSlowError:
-            failures.append(TimedOut(f"{connection.origin} did not take the upload for {WRITE_STALL_S:.0f} s"))
-            scope.cancel()
         except Exception as exc:  # noqa: BLE001
             # What the client's side raises (a body too slow, too large) travels on from here.
             failures.append(exc)

@@ -21,7 +21,7 @@ from tokenpakd.storage import reading, totals
 from tokenpakd.storage.connection import StorageError
 from tokenpakd.storage.recorder import Recorder
 from tokenpakd.telemetry.logs import log_exchange
-from tokenpakd.telemetry.metrics import Metrics
+from tokenpakd.telemetry.metrics import Gauge, Metrics
 
 if TYPE_CHECKING:
     from tokenpakd.dataplane.accept import Accept
@@ -143,14 +143,16 @@ class Worker:
 
     def metrics(self) -> bytes:
         """Return the Prometheus text."""
-        telemetry = self.recorder.state()
+        telemetry, connections = self.recorder.state(), len(self.http.connections) if self.http is not None else 0
         return self._metrics.render(
-            {
-                "inflight_requests": max(0, self.in_flight - 1),
-                "client_connections": len(self.http.connections) if self.http is not None else 0,
-                "telemetry_rows_waiting": telemetry.rows_waiting,
-                "telemetry_rows_lost": telemetry.rows_lost,
-            }
+            Gauge(name=name, help=text, value=value)
+            for name, text, value in (
+                ("inflight_requests", "Exchanges under way.", max(0, self.in_flight - 1)),
+                ("client_connections", "Open client connections.", connections),
+                ("upstream_idle_connections", "Kept-alive connections to providers.", self.upstream.idle_connections),
+                ("telemetry_rows_waiting", "Rows that wait for the store.", telemetry.rows_waiting),
+                ("telemetry_rows_lost", "Rows that found no place.", telemetry.rows_lost),
+            )
         )
 
     async def stats(self) -> object:

@@ -57,7 +57,9 @@ def look(plan: Plan, find_pin: FindPin) -> tuple[Plan, str]:
     if plan.body is None:
         applied = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
         return msgspec.structs.replace(plan, mode=mode, applied=applied), "unread"
-    seen = _look(plan, wants_spans=True)
+    # Nine conversations in ten are pinned to what the daemon does now: only the tenth is looked at twice.
+    guessed = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
+    seen = _look(plan, wants_spans=guessed is not Mode.STRICT)
     conversation, new_pin = None, None
     # Counting tokens begins no conversation: a client asks 26 such questions at once (CLIENTS §0.9).
     if seen.opening and plan.endpoint.kind is EndpointKind.MESSAGES:
@@ -68,11 +70,14 @@ def look(plan: Plan, find_pin: FindPin) -> tuple[Plan, str]:
             new_pin = Pin(
                 conversation=conversation, mode=mode.value, epoch=snapshot.pin_epoch, created_unix_ms=inbound.at_unix_ms
             )
+    applied = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
+    if guessed is Mode.STRICT and applied is not Mode.STRICT:
+        seen = _look(plan, wants_spans=True)
     plan = msgspec.structs.replace(
         plan,
         look=seen,
         mode=mode,
-        applied=applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms),
+        applied=applied,
         conversation=conversation,
         new_pin=new_pin,
     )
