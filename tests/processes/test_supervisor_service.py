@@ -1,10 +1,11 @@
 """Real processes under a service manager that the test plays: handed sockets, notifications, watchdog."""
 
+import contextlib
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ from tokenpakd.processes import supervisor
 
 # Puts the sockets where the service manager would, 3 and up, and says that they are for this very process.
 HANDS_OVER = """
-import os, sys
+import fcntl, os, sys
 first, names, *command = sys.argv[1:]
 fds = [int(fd) for fd in first.split(",")]
-spare = [os.dup(fd) for fd in fds]
+spare = [fcntl.fcntl(fd, fcntl.F_DUPFD, 50) for fd in fds]  # none of them is its own target
 for position, fd in enumerate(spare):
     os.dup2(fd, 3 + position, inheritable=True)
 os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": names}
@@ -71,8 +72,16 @@ def test_the_service_manager_hears_of_every_turn(tmp_path: Path, manager: tuple[
         assert heard.heard("STOPPING") == ["1"]
 
 
-def test_handed_sockets_are_served_and_outlive_the_daemon(tmp_path: Path) -> None:
-    held = {name: socket.create_server(("127.0.0.1", 0)) for name in ("http", "ws")}
+@pytest.fixture
+def closing_later() -> Iterator[Callable[[socket.socket], socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context
+
+
+def test_handed_sockets_are_served_and_outlive_the_daemon(
+    tmp_path: Path, closing_later: Callable[[socket.socket], socket.socket]
+) -> None:
+    held = {name: closing_later(socket.create_server(("127.0.0.1", 0))) for name in ("http", "ws")}
     fds = tuple(one.fileno() for one in held.values())
     port = held["http"].getsockname()[1]
     command = (sys.executable, "-c", HANDS_OVER, ",".join(map(str, fds)), "http:ws", sys.executable, str(FAKE_DAEMON))
@@ -89,8 +98,6 @@ def test_handed_sockets_are_served_and_outlive_the_daemon(tmp_path: Path) -> Non
         assert not any(is_alive(pid) for pid in pids)
     with socket.create_connection(("127.0.0.1", port), timeout=2):
         pass  # the manager's socket still queues clients for the next daemon
-    for one in held.values():
-        one.close()
 
 
 def test_a_handed_socket_of_no_known_purpose_is_refused(tmp_path: Path) -> None:

@@ -38,9 +38,9 @@ def _listening(port: int, proc: Path) -> tuple[int, frozenset[str]] | None:
 def _pid_holding(inodes: frozenset[str], proc: Path) -> int | None:
     wanted = {f"socket:[{inode}]" for inode in inodes}
     with contextlib.suppress(OSError):
-        for entry in os.scandir(proc):
-            if entry.name.isdigit() and _holds(proc / entry.name / "fd", wanted):
-                return int(entry.name)
+        for name in os.listdir(proc):
+            if name.isdigit() and _holds(proc / name / "fd", wanted):
+                return int(name)
     return None
 
 
