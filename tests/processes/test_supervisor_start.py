@@ -59,10 +59,10 @@ def test_a_state_folder_that_is_a_symlink_is_refused(tmp_path: Path) -> None:
     assert not (real / "tokenpakd.lock").exists()
 
 
-def test_a_state_folder_open_to_others_is_refused_with_the_command_that_closes_it(tmp_path: Path) -> None:
+def test_a_state_folder_others_may_write_to_is_refused_with_the_command_that_closes_it(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    home.chmod(0o755)
+    home.chmod(0o775)
     assert f"chmod 700 {home}" in refused(home, supervisor.EXIT_UNSAFE)
 
 

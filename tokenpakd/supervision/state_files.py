@@ -20,7 +20,7 @@ def private_folder(path: Path) -> None:
     """Make sure that a folder exists and is ours alone.
 
     Raises:
-      UnsafePermissions: it is a symlink, not a folder, somebody else's, or open to group or others.
+      UnsafePermissions: it is a symlink, not a folder, somebody else's, or others may write to it.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -31,8 +31,9 @@ def private_folder(path: Path) -> None:
         found = os.fstat(fd)
         if found.st_uid != os.geteuid():
             raise UnsafePermissions(f"{path}: owned by uid {found.st_uid}, not by {os.geteuid()}. {_hint(path)}")
-        if found.st_mode & 0o077:
-            raise UnsafePermissions(f"{path}: open to others. Run `chmod 700 {path}`.")
+        # Reading along is harmless: what we write is 0600. Writing along is not: a file could be swapped.
+        if found.st_mode & 0o022:
+            raise UnsafePermissions(f"{path}: others may write to it. Run `chmod 700 {path}`.")
     finally:
         os.close(fd)
 
