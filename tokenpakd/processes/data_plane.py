@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -91,14 +92,11 @@ async def _serve(
     http, ws = _listeners(http_fds), _listeners(ws_fds)
     if ws:
         worker.websocket_port = ws[0].socket.getsockname()[1]
-    async with (
-        trio.open_nursery() as process,
-        trio.open_nursery() as connections,
-        trio.open_nursery() as accepting,
-    ):
-        await accepting.start(partial(server.serve, http, handler_nursery=connections))
+    async with trio.open_nursery() as process, trio.open_nursery() as connections:
+        doors = [partial(server.serve, http, handler_nursery=connections)]
         if ws:
-            await accepting.start(partial(websocket.serve, ws, handler_nursery=connections))
+            doors.append(partial(websocket.serve, ws, handler_nursery=connections))
+        accepting: trio.CancelScope = await process.start(_accept, doors)
         process.start_soon(server.keep_deadlines)
         process.start_soon(worker.upstream.keep_fresh)
         process.start_soon(_beat, worker, link)
@@ -106,10 +104,21 @@ async def _serve(
         # What start-up made lives as long as the process; the collector need not walk it again.
         gc.collect()
         gc.freeze()
-        leave = _Leave(worker, server, websocket, accepting.cancel_scope, (http, ws))
+        leave = _Leave(worker, server, websocket, accepting, (http, ws))
         await leave.follow(link)
         connections.cancel_scope.cancel()
         process.cancel_scope.cancel()
+
+
+async def _accept(
+    doors: list[Callable[..., Awaitable[None]]],
+    task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Open the doors and yield what closes them. A task of its own: closing them must not end who closes them."""
+    async with trio.open_nursery() as accepting:
+        for door in doors:
+            await accepting.start(door)
+        task_status.started(accepting.cancel_scope)
 
 
 async def _beat(worker: Worker, link: Link[ToWorker]) -> None:
