@@ -32,6 +32,14 @@ class Finding(NamedTuple):
 def check(config: Config) -> Iterator[Finding]:
     """Yield every rule that the configuration breaks."""
     yield from _listen(config.listen)
+    paths = {
+        ("database",): config.database,
+        ("egress", "ca_file"): config.egress.ca_file,
+        ("vault", "path"): config.vault.path,
+    }
+    for key, path in paths.items():
+        if path is not None and not (path and path.isprintable()):
+            yield Finding(key, "not a path", shown(path))
     for name, provider in config.providers.items():
         yield from _provider(name, provider)
     yield from _routing(config)

@@ -8,7 +8,7 @@ import msgspec
 
 from tokenpakd.config import document
 from tokenpakd.config.checks import check
-from tokenpakd.config.problems import ConfigError, Problem, did_you_mean
+from tokenpakd.config.problems import ConfigError, Problem, did_you_mean, shown
 from tokenpakd.config.reading import BAD, Given, Origin, Reader
 from tokenpakd.config.schema import Config, key_named, keys
 from tokenpakd.config.sections import Apply, Provider, Section
@@ -52,12 +52,16 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, obje
     for finding in check(config):
         if not any(problem.key == document.key_text(finding.path) for problem in reader.problems):
             reader.blame(finding.path, finding.reason, value=finding.value, allowed=finding.allowed, hint=finding.hint)
-    if reader.problems:
-        raise ConfigError(sorted(reader.problems, key=lambda problem: (problem.file is None, problem.line or 0)))
     origins = {key.name: Origin("default") for key in keys() if "NAME" not in key.name and "[]" not in key.name}
     origins |= reader.origins
-    folder = (file or default_file).parent
-    return Loaded(_settled(config, origins, folder, environ), origins, None if raw is None else file or default_file)
+    if not reader.problems:
+        config = _settled(config, origins, (file or default_file).parent, environ)
+        ca_file = config.egress.ca_file
+        if ca_file is not None and not os.path.isfile(ca_file):
+            reader.blame(("egress", "ca_file"), "there is no such file", value=shown(ca_file))
+    if reader.problems:
+        raise ConfigError(sorted(reader.problems, key=lambda problem: (problem.file is None, problem.line or 0)))
+    return Loaded(config, origins, None if raw is None else file or default_file)
 
 
 def diff(old: Config, new: Config) -> tuple[str, ...]:
@@ -122,8 +126,9 @@ def _settled(config: Config, origins: Mapping[str, Origin], folder: Path, enviro
             return None
         home = environ.get("HOME") or os.path.expanduser("~")
         path = home + path[1:] if path == "~" or path.startswith("~/") else path
-        base = folder if origins[key].source == "file" else Path.cwd()
-        return os.path.abspath(base / path)
+        if origins[key].source == "file":
+            path = os.path.join(folder, path)
+        return os.path.abspath(path)
 
     egress = msgspec.structs.replace(config.egress, ca_file=absolute("egress.ca_file", config.egress.ca_file))
     vault = msgspec.structs.replace(config.vault, path=absolute("vault.path", config.vault.path))

@@ -9,7 +9,7 @@ import msgspec
 _LONGEST_VALUE_SHOWN = 60
 # What looks like a credential is never repeated: a key pasted into the wrong place must not end up in a log.
 _LOOKS_SECRET = re.compile(
-    r"sk-|AIza|gh[pousr]_|xox|Bearer|-----BEGIN|eyJ|(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9_+/=-]{24,}"
+    r"sk-|AIza|gh[pousr]_|xox|Bearer|-----BEGIN|eyJ|(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9_+=-]{24,}"
 )
 _USERINFO = re.compile(r"//[^/\s]*@")
 

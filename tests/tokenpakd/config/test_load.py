@@ -136,6 +136,9 @@ def test_every_variable_sets_its_key(tmp_path: Path, variable: str, text: str, k
         ("routing:\n  strategies:\n    - {models: [a]}", "routing.strategies[0].provider", 3, "missing", None),
         ("routing: {strategies: [{provider: x}]}", "routing.strategies[0].provider", 1, "no provider", None),
         ("egress: {proxy: 'socks5://a'}", "egress.proxy", 1, "scheme", None),
+        ("egress: {ca_file: nowhere.pem}", "egress.ca_file", 1, "no such file", None),
+        ('database: "a\\0b"', "database", 1, "not a path", None),
+        ("vault: {path: ''}", "vault.path", 1, "not a path", None),
         ("breaker: {open_s: 10, max_open_s: 5}", "breaker.max_open_s", 1, "smaller", None),
         ("gate: {patterns: ['(']}", "gate.patterns[0]", 1, "regular expression", None),
         ("gate: {rules: {provider_key: block}}", "gate.rules.provider_key", 1, "unknown key", "provider_keys"),
@@ -246,6 +249,7 @@ def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
 
 
 def test_makes_paths_absolute_from_where_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
     config = _load(tmp_path, "database: t.db\negress: {ca_file: ~/ca.pem}", {"VAULT_INDEX_PATH": "v"}).config
     assert config.database == str(tmp_path / "t.db")
     assert config.egress.ca_file == str(tmp_path / "ca.pem")
