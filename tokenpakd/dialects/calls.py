@@ -45,26 +45,19 @@ def _words(arguments: msgspec.Raw) -> str:
         if not inner.lstrip().startswith("{"):
             return inner
         try:
-            return _words(msgspec.Raw(inner.strip().encode()))
+            return _telling(inner)
         except ValueError:  # free text that happens to begin with a brace
             return inner
-    if not is_object(arguments):
-        return ""
-    seen = _ARGUMENTS.decode(arguments)
-    for value in (
-        seen.command,
-        seen.cmd,
-        seen.file_path,
-        seen.path,
-        seen.filename,
-        seen.pattern,
-        seen.query,
-        seen.url,
-    ):
-        told = _value(value)
-        if told:
-            return told
-    return _compact(arguments)
+    return _telling(arguments) if is_object(arguments) else ""
+
+
+def _telling(arguments: msgspec.Raw | str) -> str:
+    for value in msgspec.structs.astuple(_ARGUMENTS.decode(arguments)):
+        if value is not NOTHING:
+            told = _value(value)
+            if told:
+                return told
+    return _compact(arguments.encode() if isinstance(arguments, str) else bytes(arguments))
 
 
 def _value(raw: msgspec.Raw) -> str:
@@ -74,12 +67,12 @@ def _value(raw: msgspec.Raw) -> str:
         try:
             return " ".join(_WORDS.decode(raw))
         except ValueError:
-            return _compact(raw)
-    return "" if bytes(raw) in (b" ", b"null") else _compact(raw)
-
-
-def _compact(raw: msgspec.Raw) -> str:
+            return _compact(bytes(raw))
     whole = bytes(raw)
+    return "" if whole == b"null" else _compact(whole)
+
+
+def _compact(whole: bytes) -> str:
     if len(whole) > _READ_BYTES:
         return whole[:_READ_BYTES].decode("utf-8", "ignore")
     packed: bytes = msgspec.json.format(whole, indent=-1)

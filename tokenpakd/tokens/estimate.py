@@ -1,9 +1,10 @@
 """How many tokens a text is, roughly, where no tokenizer of the model is at hand.
 
-An estimate and to be labelled so: the provider's own figure replaces it once known. It counts bytes by class; the
-weights fit the reported usage of 1,351 calls of coding agents within a few percent on average, single texts differ
-by a quarter and more, other tokenizers by as much again. What matters here: it is fast, depends on the text alone,
-and never falls when text is added, so before and after are measured with the same stick.
+An estimate and to be labelled so: the provider's own figure replaces it once known. It counts bytes by class. The
+weights are a least-squares fit to what one provider reported for 1,351 calls of coding agents; whole conversations
+come out at 0.76 to 0.91 of the report, which also holds tool schemas and wrapping. Another model's tokenizer may be
+half as much again. What matters here: it is fast, depends on the text alone, and never falls when text is added, so
+before and after are measured with the same stick.
 """
 
 import msgspec

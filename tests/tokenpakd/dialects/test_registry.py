@@ -15,34 +15,11 @@ RECORDED = Path(__file__).resolve().parents[4] / "shared" / "recorded"
 NEEDS_RECORDINGS = pytest.mark.skipif(not RECORDED.is_dir(), reason="no recordings beside this checkout (../shared)")
 EVERY = pytest.mark.parametrize("name", list(DialectName))
 
-_KEYS = [
-    "model",
-    "stream",
-    "system",
-    "instructions",
-    "messages",
-    "input",
-    "contents",
-    "parts",
-    "role",
-    "content",
-    "type",
-    "text",
-    "id",
-    "name",
-    "tool_use_id",
-    "tool_call_id",
-    "tool_calls",
-    "call_id",
-    "output",
-    "function",
-    "functionCall",
-    "functionResponse",
-    "response",
-    "args",
-    "arguments",
-    "prompt",
-]
+_KEYS = (
+    *("model", "stream", "system", "instructions", "messages", "input", "contents", "parts", "role", "content", "type"),
+    *("text", "id", "name", "tool_use_id", "tool_call_id", "tool_calls", "call_id", "output", "function", "prompt"),
+    *("functionCall", "functionResponse", "response", "args", "arguments", "context_management", "tool_name"),
+)
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from((*_KEYS, "user", "tool", "tool_result")),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(_KEYS), inner, max_size=6),
