@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
 import h11
+import msgspec
 import trio
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.events import Closed, Event, RawData
@@ -29,6 +30,11 @@ App = Callable[[dict[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Aw
 
 HEAD_BYTES_MAX = 65_536
 """What h11 may hold of an unfinished head; the guard's own, lower limit answers complete heads."""
+_BROKEN = {
+    400: ("bad_framing", "tokenpak: this is not a well-formed HTTP/1.1 request"),
+    408: ("slow_head", "tokenpak: the request head came too slowly"),
+    431: ("head_too_large", "tokenpak: the request head is too large"),
+}
 _REASONS = {status.value: status.phrase.encode() for status in http.HTTPStatus} | {529: b"Overloaded"}
 
 
@@ -110,7 +116,7 @@ class Http1(hypercorn_h11.H11Protocol):
                 event = self.connection.next_event()
             except h11.RemoteProtocolError as error:
                 if self.connection.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-                    await self._send_error_response(error.error_status_hint)
+                    await self._refuse(431 if error.error_status_hint == 431 else 400)
                 await self.send(Closed())
                 return
             if isinstance(event, h11.Request):
@@ -155,7 +161,22 @@ class Http1(hypercorn_h11.H11Protocol):
 
     async def send_timeout(self) -> None:
         """Answer a head that never ended."""
-        await self._send_error_response(408)
+        await self._refuse(408)
+
+    async def _refuse(self, status: int) -> None:
+        """Answer what never became a request: no dialect is known, the connection is done."""
+        code, message = _BROKEN[status]
+        body = msgspec.json.encode({"error": {"type": "invalid_request_error", "code": code, "message": message}})
+        fields = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            (b"x-tokenpak-error", code.encode()),
+        ]
+        self._hold(h11.Response(status_code=status, headers=fields, reason=_REASONS[status]))
+        self._hold(h11.Data(data=body))
+        self._hold(h11.EndOfMessage())
+        await self.flush()
 
     async def _maybe_recycle(self) -> None:
         await self._close_stream()

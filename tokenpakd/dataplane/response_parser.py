@@ -32,19 +32,22 @@ class ResponseParser:
         self._pieces: list[bytes] = []
         self._head_bytes = 0
         self._is_framed = False
+        self._is_garbled = False
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> bytes:
         """Take one read; return the body bytes in it."""
-        if self.is_complete:
-            raise Garbled("bytes after the end of the response")
+        if self.is_complete or self._is_garbled:
+            raise Garbled("malformed response body")
         if not self.has_head:
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
-            if not (self._is_head_request and self.has_head):
+            if not self.has_head:
                 raise Garbled(f"malformed response ({type(exc).__name__})") from None
+            # What came before it is good and goes on first.
+            self._is_garbled = not self._is_head_request
         if not self.has_head and self._head_bytes > HEAD_BYTES_MAX:
             raise Garbled("response head too large")
         if not self._pieces:
@@ -52,6 +55,11 @@ class ResponseParser:
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         return body
+
+    @property
+    def is_garbled(self) -> bool:
+        """Whether the body stopped making sense behind what was returned so far."""
+        return self._is_garbled
 
     def feed_eof(self) -> None:
         """The upstream closed. Ends a response without framing; cuts any other."""

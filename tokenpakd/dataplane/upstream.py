@@ -17,7 +17,7 @@ from tokenpakd.dataplane.call import Origin, UpstreamCall
 from tokenpakd.dataplane.connect import Connector
 from tokenpakd.dataplane.response_parser import ResponseParser
 from tokenpakd.dataplane.upstream_connection import UpstreamConnection, read_head, receive, send_pieces, send_whole
-from tokenpakd.exchange.faults import Cut, Unreachable
+from tokenpakd.exchange.faults import Cut, Garbled, Unreachable
 
 IDLE_MAX = 64
 
@@ -52,6 +52,8 @@ class ResponseBody(httpx.AsyncByteStream):
         """
         connection = self._connection
         while connection is not None and not self._has_ended():
+            if self._parser.is_garbled:
+                raise Garbled("malformed response body")
             data = await receive(connection, self.silence_s)
             if not data:
                 self._parser.feed_eof()
