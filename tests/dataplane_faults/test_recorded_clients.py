@@ -53,9 +53,8 @@ def test_a_recorded_request_arrives_as_it_was_sent(lab: Lab, name: str) -> None:
         headers = [(key, value) for key, value in request["headers"] if key.lower() not in NOT_COMPARED]
         sent_headers = [pair for pair in headers if not pair[0].lower().startswith("x-tokenpak-")]
         body = body_of(request)
-        reply = ask(
-            lab.port, request["target"], method=request["method"], headers=[STRICT, *sent_headers], body=body
-        )  # fmt: skip
+        fields = [STRICT, *sent_headers]
+        reply = ask(lab.port, request["target"], method=request["method"], headers=fields, body=body, content_type=None)
         assert reply.status == 200, (request["target"], reply.body[:300])
         assert len(lab.upstream.exchanges) == number + 1
         seen = lab.upstream.last

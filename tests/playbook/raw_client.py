@@ -104,12 +104,13 @@ class RawClient:
         headers: Iterable[tuple[str, str]] = (),
         body: bytes | None = None,
         host: str | None = None,
+        content_type: str | None = "application/json",
     ) -> None:
-        """Send a request; with a body, Content-Type (unless given) and Content-Length are added."""
+        """Send a request; with a body, Content-Type (unless given, or None) and Content-Length are added."""
         fields = [("Host", host if host is not None else f"127.0.0.1:{self.port}"), *headers]
         if body is not None:
-            if not any(name.lower() == "content-type" for name, _ in fields):
-                fields.append(("content-type", "application/json"))
+            if content_type is not None and not any(name.lower() == "content-type" for name, _ in fields):
+                fields.append(("content-type", content_type))
             fields.append(("Content-Length", str(len(body))))
         head = "".join(f"{name}: {value}\r\n" for name, value in fields)
         self.send(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + (body or b""))
@@ -240,8 +241,10 @@ def ask(
     headers: Iterable[tuple[str, str]] = (),
     body: bytes | None = None,
     host: str | None = None,
+    content_type: str | None = "application/json",
 ) -> Reply:
     """Send one request on a connection of its own and read the whole reply."""
     with RawClient(port) as client:
-        client.request(method, target, headers=[*headers, ("Connection", "close")], body=body, host=host)
+        fields = [*headers, ("Connection", "close")]
+        client.request(method, target, headers=fields, body=body, host=host, content_type=content_type)
         return client.reply(to_head=method == "HEAD")
