@@ -1,6 +1,7 @@
 """The scripted provider says what it is told and remembers what it was sent."""
 
 import base64
+import contextlib
 import http.client
 import json
 import subprocess
@@ -16,15 +17,17 @@ SCRIPT = Path(__file__).with_name("scripted_provider.py")
 ASK = b'{"model":"m",  "stream":true, "messages":[{"role":"user","content":"hi"}]}'
 
 
-def post(port: int, target: str, body: bytes) -> http.client.HTTPResponse:
+def post(port: int, target: str, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    connection.request("POST", target, body, {"X-Api-KEY": "k", "content-type": "application/json"})
-    return connection.getresponse()
+    with contextlib.closing(connection):
+        connection.request("POST", target, body, {"X-Api-KEY": "k", "content-type": "application/json"})
+        with connection.getresponse() as response:
+            return response, response.read()
 
 
 def test_keeps_body_bytes_and_header_case() -> None:
     with ScriptedProvider() as provider:
-        assert post(provider.port, "/v1/messages?beta=true", ASK).status == 200
+        assert post(provider.port, "/v1/messages?beta=true", ASK)[0].status == 200
         (seen,) = provider.wait_seen(1)
     assert (seen.method, seen.target, seen.body) == ("POST", "/v1/messages?beta=true", ASK)
     assert ("X-Api-KEY", "k") in seen.headers
@@ -33,26 +36,23 @@ def test_keeps_body_bytes_and_header_case() -> None:
 def test_queued_reply_comes_before_the_script() -> None:
     with ScriptedProvider() as provider:
         provider.answer_next(Reply(418, (("x-a", "1"),), b"tea"))
-        first = post(provider.port, "/v1/messages", ASK)
-        assert (first.status, first.getheader("x-a"), first.read()) == (418, "1", b"tea")
-        assert post(provider.port, "/v1/messages", ASK).status == 200
+        first, body = post(provider.port, "/v1/messages", ASK)
+        assert (first.status, first.getheader("x-a"), body) == (418, "1", b"tea")
+        assert post(provider.port, "/v1/messages", ASK)[0].status == 200
 
 
 @pytest.mark.parametrize("target", ["/v1/messages", "/v1/chat/completions", "/v1/responses"])
 def test_cut_stream_ends_without_its_framing(target: str) -> None:
-    with ScriptedProvider() as provider:
-        response = post(provider.port, target, ASK.replace(b'"m"', b'"m-cut"'))
-        assert response.status == 200
-        with pytest.raises(http.client.IncompleteRead):
-            response.read()
+    with ScriptedProvider() as provider, pytest.raises(http.client.IncompleteRead):
+        post(provider.port, target, ASK.replace(b'"m"', b'"m-cut"'))
 
 
 def test_runs_as_a_process_until_its_input_ends() -> None:
     process = subprocess.Popen([sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     port = json.loads(process.stdout.readline())
-    assert post(port, "/v1/messages", ASK).read().endswith(b'data: {"type":"message_stop"}\n\n')
-    seen = json.loads(post(port, "/_seen", b"").read())
+    assert post(port, "/v1/messages", ASK)[1].endswith(b'data: {"type":"message_stop"}\n\n')
+    seen = json.loads(post(port, "/_seen", b"")[1])
     assert [base64.b64decode(one["body_base64"]) for one in seen] == [ASK]
     process.communicate(timeout=10)
     assert process.returncode == 0

@@ -37,7 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tokenpakd demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="leave after the table instead of serving until Ctrl-C")
     arguments = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, with the same tidying
+    for number in (signal.SIGINT, signal.SIGTERM):  # both end it with the same tidying, also as a background job
+        signal.signal(number, signal.default_int_handler)
     try:
         return _run(_say, is_once=arguments.once)
     except KeyboardInterrupt:
@@ -132,9 +133,10 @@ def _bill(provider_port: int, key: str) -> Bill:
 
 
 def _how_to(home: Path, port: int) -> str:
-    bin_folder = os.path.dirname(sys.executable)
-    beside = os.path.join(bin_folder, "tokenpakctl")
-    control = f"TOKENPAK_HOME={shlex.quote(str(home))} {shlex.quote(os.path.relpath(beside))}"
+    beside = os.path.join(os.path.dirname(sys.executable), "tokenpakctl")
+    shorter = os.path.relpath(beside)
+    tool = beside if shorter.startswith("..") else shorter
+    control = f"TOKENPAK_HOME={shlex.quote(str(home))} {shlex.quote(tool)}"
     ask = '{"model":"demo-large","max_tokens":64,"messages":[{"role":"user","content":"hello"}]}'
     url = f"http://127.0.0.1:{port}"
     return f"""
