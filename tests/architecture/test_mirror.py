@@ -9,21 +9,31 @@ _PACKAGES = ("tokenpakd", "tokenpakctl")
 _TESTED_TOGETHER = {
     # A command is a parser and a view; one table says for every one what it asks and what it prints.
     "tokenpakctl/commands": "tests/tokenpakctl/commands/test_answers.py",
+    # A verb is a question to the daemon and a struct; one daemon answers all of them.
+    "tokenpakd/control/verbs": "tests/tokenpakd/control/verbs/test_verbs.py",
+    # Composition roots know everybody: only real processes, killed for real, show what they do.
+    "tokenpakd/processes": "tests/processes",
 }
-"""Folders of small siblings that one file tests; a module of them may have a file of its own as well."""
+"""Folders whose modules are tested together; each may have a file of its own as well."""
 
 _TESTED_ELSEWHERE: dict[str, str] = {}
 """Modules whose logic is tested under another name, with the reason."""
 
 
 def _has_logic(file: Path) -> bool:
-    """True where the module does something: a function with more than a docstring or `...` in it."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            body = [one for one in node.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
-            if body:
-                return True
-    return False
+    """True where the module does something: a function that does more than return what it was given."""
+    functions = [
+        node
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return any(not all(map(_does_nothing, function.body)) for function in functions)
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name | ast.Constant | None)
 
 
 def _test_of(file: Path) -> Path:
