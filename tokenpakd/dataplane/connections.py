@@ -15,7 +15,7 @@ from tokenpakd.dataplane.http1 import App, Closed, Event, Http1, RawData, http1,
 log = logging.getLogger("tokenpakd.http")
 
 FIRST_READ_BYTES = 65_536
-BULK_READ_BYTES = 1_048_576
+BULK_READ_BYTES = 262_144
 PIPELINED_BYTES_MAX = 1_048_576
 
 

@@ -78,6 +78,29 @@ class Http1(hypercorn_h11.H11Protocol):
     owner: Owner
     _held = b""
 
+    async def handle(self, event: Event) -> None:
+        if isinstance(event, RawData) and await self._passed_on(event.data):
+            return
+        await super().handle(event)
+
+    async def _passed_on(self, data: bytes) -> bool:
+        """Hand a piece from the middle of a long body to the application without h11 in between.
+
+        h11 copies body bytes three times: 1.3 ms of a 1 MB request. It is only told how many went by; the head,
+        the last piece and chunked bodies are its own. It is told through a private name;
+        without that name everything goes through it.
+        """
+        connection = self.connection
+        reader = getattr(connection, "_reader", None)
+        remaining: int | None = getattr(reader, "_remaining", None)  # a Content-Length body's reader has it
+        if reader is None or remaining is None or connection.their_state is not h11.SEND_BODY:
+            return False
+        if self.stream is None or not 0 < len(data) < remaining or connection.trailing_data[0]:
+            return False
+        reader._remaining = remaining - len(data)
+        await self.stream.handle(Body(stream_id=1, data=data))
+        return True
+
     async def stream_send(self, event: Any) -> None:
         match event:
             case Response():
