@@ -33,7 +33,10 @@ def _has_logic(file: Path) -> bool:
 def _does_nothing(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Expr):
         return isinstance(statement.value, ast.Constant)
-    return isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name | ast.Constant | None)
+    if not isinstance(statement, ast.Return):
+        return False
+    parts = statement.value.elts if isinstance(statement.value, ast.Tuple) else [statement.value]
+    return all(part is None or isinstance(part, ast.Name | ast.Constant) for part in parts)
 
 
 def _test_of(file: Path) -> Path:
