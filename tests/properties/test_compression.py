@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpakd.compression.registry import replacements
-from tokenpakd.compression.splice import splice
+from tokenpakd.compression.registry import compressors
+from tokenpakd.compression.splice import Replacement, splice
 from tokenpakd.dialects.registry import dialect
-from tokenpakd.exchange.request import DialectName, Look
+from tokenpakd.exchange.request import DialectName, Look, Span
 from tokenpakd.tip.modes import Mode
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -117,8 +117,13 @@ def _look(name: DialectName, body: bytes) -> Look:
     return dialect(name).look(body, want_spans=True, path=b"/v1beta/models/m:generateContent")
 
 
+def _changes(body: bytes, spans: tuple[Span, ...]) -> list[Replacement]:
+    found = [change for each in compressors(Mode.HYBRID) for change in each.replacements(body, spans)]
+    return sorted(found, key=lambda change: change.start)
+
+
 def _compressed(name: DialectName, body: bytes) -> bytes:
-    return splice(body, replacements(Mode.HYBRID, body, _look(name, body).spans))
+    return splice(body, _changes(body, _look(name, body).spans))
 
 
 def _is_pointer(text: str) -> bool:
@@ -152,7 +157,7 @@ def _check(name: DialectName, body: bytes) -> bytes:
     assert sent == _compressed(name, bytes(bytearray(body))), "deterministic"
     assert _compressed(name, sent) is sent, "idempotent"
     spans = _look(name, body).spans
-    changes = replacements(Mode.HYBRID, body, spans)
+    changes = _changes(body, spans)
     assert len(sent) == len(body) - sum(change.end - change.start - len(change.literal) for change in changes)
     assert all(len(change.literal) < change.end - change.start for change in changes), "never longer"
     assert (sent is body) == (not changes)
@@ -295,10 +300,10 @@ def test_cost_is_told(name: DialectName) -> None:
     ]
     body = _written(SHAPES[name](turns), _WRITINGS[0])
     spans = _look(name, body).spans
-    changes = replacements(Mode.HYBRID, body, spans)
+    changes = _changes(body, spans)
     steps: dict[str, Callable[[], object]] = {
         "look": lambda: _look(name, body),
-        "decide": lambda: replacements(Mode.HYBRID, body, spans),
+        "decide": lambda: _changes(body, spans),
         "splice": lambda: splice(body, changes),
     }
     told = [f"{len(body) / 1e6:.2f} MB", f"{len(spans)} spans", f"{len(changes)} replaced"]

@@ -9,7 +9,6 @@ from tokenpakd.compression import repeats
 from tokenpakd.compression.splice import Replacement
 from tokenpakd.exchange.request import Span, SpanKind
 from tokenpakd.tip.modes import Mode
-from tokenpakd.tokens.estimate import estimate_saved
 
 
 class Loss(enum.StrEnum):
@@ -43,23 +42,3 @@ _BY_MODE: dict[Mode, tuple[Compressor, ...]] = {
 def compressors(mode: Mode) -> tuple[Compressor, ...]:
     """Return what runs in a mode, in order; nothing in strict."""
     return _BY_MODE[mode]
-
-
-def replacements(mode: Mode, body: bytes, spans: Sequence[Span]) -> tuple[Replacement, ...]:
-    """Return what the mode's compressors replace, in the order of the body.
-
-    Where two want the same span, the one listed first has it.
-    """
-    running = compressors(mode)
-    if len(running) == 1:
-        return running[0].replacements(body, spans)
-    taken: dict[int, Replacement] = {}
-    for compressor in running:
-        for replacement in compressor.replacements(body, spans):
-            taken.setdefault(replacement.start, replacement)
-    return tuple(taken[start] for start in sorted(taken))
-
-
-def saved_tokens(body: bytes, replaced: Sequence[Replacement]) -> int:
-    """Return about how many tokens fewer the body is after these replacements; an estimate."""
-    return sum(estimate_saved(body[change.start : change.end], change.literal) for change in replaced)
