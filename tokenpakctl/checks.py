@@ -134,7 +134,8 @@ def _permissions(path: str, wanted: int) -> Finding | None:
     if status.st_uid != os.geteuid():
         return Finding("owner", FAIL, f"{path} belongs to uid {status.st_uid}", f"sudo chown {os.geteuid()} {path}")
     mode = stat.S_IMODE(status.st_mode)
-    if mode & ~wanted & 0o077:
+    # As the daemon judges: a folder others can look into is harmless, one they can write to is not.
+    if mode & (0o022 if stat.S_ISDIR(status.st_mode) else 0o077):
         return Finding("permissions", FAIL, f"{path} is open to others ({mode:04o})", f"chmod {wanted:o} {path}")
     return None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from tokenpakctl.config_file import value
+from tokenpakctl.render import View
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tokenpakctl.session import Session
@@ -9,37 +12,47 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8766
 
 
+class Ports:
+    """The two ports, and where the first one comes from: the running daemon, the environment, the file, the default."""
+
+    __slots__ = ("http", "source", "websocket")
+
+    def __init__(self, http: int, websocket: int | None, source: str) -> None:
+        self.http = http
+        self.websocket = websocket or http + 1
+        self.source = source
+
+
 def client_url(session: Session) -> tuple[str, str]:
-    """Yield the base URL and where its port comes from: the running daemon, the environment, the file, the default."""
+    """Yield the base URL and where its port comes from."""
+    ports = find_ports(session)
+    return f"http://localhost:{ports.http}", ports.source
+
+
+def find_ports(session: Session) -> Ports:
+    """Yield the ports that a client should use, or that a service should hold."""
     daemon = session.ask("status")
     if daemon is not None:
-        listening = daemon.get("listening")
-        urls = listening.get("http") if isinstance(listening, dict) else None
-        for url in urls if isinstance(urls, list) else []:
-            port = str(url).rpartition(":")[2].rstrip("/")
-            if port.isdigit():
-                return f"http://localhost:{port}", "the running daemon"
-    given = session.environ.get("TOKENPAK_PORT", "")
-    if given.isdigit() and 0 < int(given) < 65536:
-        return f"http://localhost:{given}", "TOKENPAK_PORT"
-    port_in_file = _port_in_file(session)
-    if port_in_file is not None:
-        return f"http://localhost:{port_in_file}", str(session.paths.config_file)
-    return f"http://localhost:{DEFAULT_PORT}", "the default"
+        listening = View(daemon).view("listening")
+        http, websocket = _first_port(listening.texts("http")), _first_port(listening.texts("websocket"))
+        if http is not None:
+            return Ports(http, websocket, "the running daemon")
+    file = session.paths.config_file
+    file_http, file_websocket = (_port(value(file, "listen", name)) for name in ("port", "ws_port"))
+    websocket = _port(session.environ.get("TOKENPAK_WS_PORT")) or file_websocket
+    given = _port(session.environ.get("TOKENPAK_PORT"))
+    if given is not None:
+        return Ports(given, websocket, "TOKENPAK_PORT")
+    if file_http is not None:
+        return Ports(file_http, websocket, str(file))
+    return Ports(DEFAULT_PORT, websocket, "the default")
 
 
-def _port_in_file(session: Session) -> int | None:
-    """Look for listen.port in the configuration file; what is wrong with the file is the daemon's to say."""
-    try:
-        text = session.paths.config_file.read_text()
-    except (OSError, ValueError):
-        return None
-    import yaml  # costs 20 ms: only where there is a file and no daemon
+def _first_port(urls: list[str]) -> int | None:
+    return next((port for url in urls if (port := _port(url.rpartition(":")[2].rstrip("/")))), None)
 
-    try:
-        data: object = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError):
-        return None
-    listen = data.get("listen") if isinstance(data, dict) else None
-    port = listen.get("port") if isinstance(listen, dict) else None
-    return port if isinstance(port, int) and not isinstance(port, bool) and 0 < port < 65536 else None
+
+def _port(given: object) -> int | None:
+    if isinstance(given, str) and given.isdecimal() and len(given) <= 5:
+        given = int(given)
+    return given if isinstance(given, int) and not isinstance(given, bool) and 0 < given < 65536 else None

@@ -83,6 +83,12 @@ def missing_folders(path: str) -> list[str]:
     return missing
 
 
+def make_folder(folder: str) -> None:
+    """Make a folder and those above it, each its owner's alone; one that is there stays as it is."""
+    for missing in missing_folders(os.path.join(folder, "")):
+        os.mkdir(missing, 0o700)
+
+
 def write(path: str, content: bytes, *, expected: bytes | None, mode: int | None = None) -> None:
     """Replace the file in one step, keeping its mode bits and owner; a new file is its owner's alone.
 
@@ -92,8 +98,7 @@ def write(path: str, content: bytes, *, expected: bytes | None, mode: int | None
     """
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
-    for missing in missing_folders(target):
-        os.mkdir(missing, 0o700)
+    make_folder(folder)
     before: os.stat_result | None = None
     if os.path.exists(target):
         before = os.stat(target)

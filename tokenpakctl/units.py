@@ -1,12 +1,15 @@
-"""The service files for systemd and launchd: found, filled in with this installation's tokenpakd. One template each."""
+"""The service files for systemd and launchd: found, and filled in with this installation's paths and ports."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 
-_PLACEHOLDER = "@EXEC@"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 class NoTemplate(Exception):
@@ -42,14 +45,41 @@ def daemon_executable() -> str:
     return os.path.abspath(found)
 
 
-def systemd_text(text: str, executable: str) -> str:
-    """Fill in a systemd unit; blanks, quotes, dollars and percent signs in the path are escaped as systemd wants."""
-    escaped = executable.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    plain = escaped == executable and not any(char.isspace() or char == "'" for char in executable)
-    return text.replace(_PLACEHOLDER, executable if plain else f'"{escaped}"')
+def systemd_text(text: str, values: Mapping[str, str | list[str]]) -> str:
+    """Fill in a systemd unit; blanks, quotes, dollars and percent signs are escaped as systemd wants. Comments stay."""
+    lines = []
+    for line in text.split("\n"):
+        escape = _for_systemd_command if line.startswith("Exec") else _for_systemd
+        lines.append(line if line.startswith("#") else _filled(line, values, escape))
+    return "\n".join(lines)
 
 
-def launchd_text(text: str, executable: str) -> str:
-    """Fill in a property list."""
-    escaped = executable.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text.replace(_PLACEHOLDER, escaped)
+def launchd_text(text: str, values: Mapping[str, str | list[str]]) -> str:
+    """Fill in a property list; comments stay as they are: a path could hold what ends one."""
+    parts = re.split(r"(<!--.*?-->)", text, flags=re.DOTALL)
+    return "".join(part if part.startswith("<!--") else _filled(part, values, _for_xml) for part in parts)
+
+
+def _filled(text: str, values: Mapping[str, str | list[str]], escape: Callable[[str], str]) -> str:
+    """Put values in; those that are lists are escaped one by one and set side by side."""
+
+    def value_of(match: re.Match[str]) -> str:
+        value = values.get(match[1], match[0])
+        return escape(value) if isinstance(value, str) else " ".join(map(escape, value))
+
+    return re.sub("@([A-Z_]+)@", value_of, text)
+
+
+def _for_systemd(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    is_plain = escaped == value and not any(char.isspace() or char in "'$" for char in value)
+    return value if is_plain else f'"{escaped}"'
+
+
+def _for_systemd_command(value: str) -> str:
+    """In command lines alone a dollar sign begins a variable."""
+    return _for_systemd(value).replace("$", "$$")
+
+
+def _for_xml(value: str) -> str:
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -58,18 +58,21 @@ def last_lines(path: str, wanted: int) -> tuple[list[str], int]:
 
 def _path(session: Session) -> str:
     daemon = session.ask("logs")
-    if daemon is None:
-        found = sorted(session.paths.log_dir.glob("*.log"), key=lambda path: path.stat().st_mtime)
-        if found:
-            return str(found[-1])
-        message = "no daemon answers, and there is no log file"
-        raise Failed(message, "Run `journalctl --user -u tokenpakd`.", code="unavailable", exit_code=UNAVAILABLE)
-    path = daemon.get("path")
+    path = None if daemon is None else daemon.get("path")
     if isinstance(path, str) and path:
         return path
+    # Nobody names a file: launchd, or a daemon that is gone, may have left one in its place.
+    left = sorted(session.paths.log_dir.glob("*.log"), key=lambda one: one.stat().st_mtime)
+    if left:
+        return str(left[-1])
+    journal = "Run `journalctl --user -u tokenpakd`."
+    if daemon is None:
+        message = "no daemon answers, and there is no log file"
+        raise Failed(message, journal, code="unavailable", exit_code=UNAVAILABLE)
     if View(daemon).flag("under_systemd"):
-        raise Failed("the log goes to the journal", "Run `journalctl --user -u tokenpakd`.", code="no_log_file")
-    raise Failed("the log goes to the terminal the daemon was started in", "Look there.", code="no_log_file")
+        raise Failed("the log goes to the journal", journal, code="no_log_file")
+    message = "the log goes to the terminal that the daemon was started in"
+    raise Failed(message, "Run it as a service: `tokenpakctl service install`.", code="no_log_file")
 
 
 def _follow(path: str, position: int, session: Session) -> None:

@@ -12,6 +12,8 @@ import subprocess
 import sys
 
 from tokenpakctl import settings_file, units
+from tokenpakctl.config_file import value
+from tokenpakctl.daemon_url import find_ports
 from tokenpakctl.render import plain
 from tokenpakctl.session import FAILED, OK, Failed, Session
 
@@ -19,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-_SYSTEMD_UNITS = ("tokenpakd.service", "tokenpakd.socket")
+_SYSTEMD_UNITS = ("tokenpakd.service", "tokenpakd.socket", "tokenpakd-ws.socket")
 _LAUNCHD_LABEL = "ai.tokenpak.tokenpakd"
 _COMMAND_TIMEOUT_S = 60
 
@@ -27,17 +29,19 @@ _COMMAND_TIMEOUT_S = 60
 class Plan:
     """What one kind of service needs: its files, and the commands around writing or removing them."""
 
-    __slots__ = ("after_install", "after_uninstall", "before_uninstall", "files", "status")
+    __slots__ = ("after_install", "after_uninstall", "before_uninstall", "files", "folders", "status")
 
     def __init__(
         self,
         files: dict[str, str],
+        folders: list[str],
         after_install: list[list[str]],
         before_uninstall: list[list[str]],
         after_uninstall: list[list[str]],
         status: list[str],
     ) -> None:
         self.files = files
+        self.folders = folders
         self.after_install = after_install
         self.before_uninstall = before_uninstall
         self.after_uninstall = after_uninstall
@@ -68,14 +72,22 @@ def _systemd(session: Session) -> Plan:
     home = session.environ.get("HOME") or os.path.expanduser("~")
     config = session.environ.get("XDG_CONFIG_HOME", "")
     folder = os.path.join(config if os.path.isabs(config) else os.path.join(home, ".config"), "systemd", "user")
-    executable = units.daemon_executable()
+    ports = find_ports(session)
+    folders = _written_to(session)
+    values: dict[str, str | list[str]] = {
+        "EXEC": units.daemon_executable(),
+        "PORT": str(ports.http),
+        "WS_PORT": str(ports.websocket),
+        "WRITABLE": folders,
+    }
     files = {
-        os.path.join(folder, name): units.systemd_text(units.template("systemd", name), executable)
+        os.path.join(folder, name): units.systemd_text(units.template("systemd", name), values)
         for name in _SYSTEMD_UNITS
     }
     control = ["systemctl", "--user"]
     return Plan(
         files=files,
+        folders=folders,
         after_install=[[*control, "daemon-reload"], [*control, "enable", "--now", *_SYSTEMD_UNITS]],
         before_uninstall=[[*control, "disable", "--now", *_SYSTEMD_UNITS]],
         after_uninstall=[[*control, "daemon-reload"]],
@@ -88,8 +100,13 @@ def _launchd(session: Session) -> Plan:
     name = f"{_LAUNCHD_LABEL}.plist"
     path = os.path.join(home, "Library", "LaunchAgents", name)
     domain = f"gui/{os.getuid()}"
+    values: dict[str, str | list[str]] = {
+        "EXEC": units.daemon_executable(),
+        "LOG": str(session.paths.log_dir / "tokenpakd.log"),
+    }
     return Plan(
-        files={path: units.launchd_text(units.template("launchd", name), units.daemon_executable())},
+        files={path: units.launchd_text(units.template("launchd", name), values)},
+        folders=_written_to(session),
         after_install=[["launchctl", "bootstrap", domain, path]],
         before_uninstall=[["launchctl", "bootout", f"{domain}/{_LAUNCHD_LABEL}"]],
         after_uninstall=[],
@@ -97,7 +114,35 @@ def _launchd(session: Session) -> Plan:
     )
 
 
+def _written_to(session: Session) -> list[str]:
+    """Yield the folders the daemon writes to. They must be there before it starts: systemd mounts the rest read-only,
+    launchd opens the log itself.
+    """
+    paths = session.paths
+    found = [str(paths.state_dir), str(paths.log_dir)]
+    database, vault = value(paths.config_file, "database"), value(paths.config_file, "vault", "path")
+    config_folder = str(paths.config_file.parent)
+    databases = [str(paths.database)] + ([os.path.join(config_folder, database)] if isinstance(database, str) else [])
+    found += [os.path.dirname(one) for one in databases]
+    found += [os.path.join(config_folder, vault)] if isinstance(vault, str) else []
+    elsewhere = [folder for folder in found[1:] if os.path.commonpath([folder, found[0]]) != found[0]]
+    return list(dict.fromkeys([found[0], *elsewhere]))
+
+
+def _unseen(session: Session) -> str:
+    """Name the variables that this shell has and the service will not have."""
+    names = sorted(name for name in session.environ if name.startswith("TOKENPAK_") and session.environ[name])
+    if not names:
+        return ""
+    where = "`launchctl setenv`" if sys.platform == "darwin" else "`systemctl --user edit tokenpakd`"
+    return (
+        f"\nThe service does not see {', '.join(names)} of this shell: set them with {where}, or in the configuration."
+    )
+
+
 def _install(plan: Plan, session: Session, *, dry_run: bool) -> int:
+    for folder in () if dry_run else plan.folders:
+        settings_file.make_folder(folder)
     changed = [path for path, text in plan.files.items() if settings_file.read(path) != text.encode()]
     for path in changed:
         if not session.as_json:
@@ -116,7 +161,7 @@ def _install(plan: Plan, session: Session, *, dry_run: bool) -> int:
     if dry_run:
         words = "nothing was written"
     running = "; the service is enabled and runs" if done else ""
-    session.emit(result, words + running + _left(left))
+    session.emit(result, words + running + _left(left) + _unseen(session))
     return OK
 
 
