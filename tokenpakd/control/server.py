@@ -55,18 +55,18 @@ class Server:
     async def run(
         self, listener: socket.socket, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Serve until cancelled; `listener` is a listening Unix socket."""
-        accepting = trio.socket.from_stdlib_socket(listener)
-        async with trio.open_nursery() as nursery:
-            task_status.started()
-            while True:
-                try:
-                    peer, _ = await accepting.accept()
-                except OSError as error:  # out of fds, or the peer left already: neither may end the daemon
-                    log.warning("control_accept_failed", extra={"reason": error.strerror or ""})
-                    await trio.sleep(EMFILE_PAUSE_S)
-                    continue
-                nursery.start_soon(self._serve_one, trio.SocketStream(peer))
+        """Serve until cancelled; `listener` is a listening Unix socket, closed at the end."""
+        with trio.socket.from_stdlib_socket(listener) as accepting:
+            async with trio.open_nursery() as nursery:
+                task_status.started()
+                while True:
+                    try:
+                        peer, _ = await accepting.accept()
+                    except OSError as error:  # out of fds, or the peer left already: neither may end the daemon
+                        log.warning("control_accept_failed", extra={"reason": error.strerror or ""})
+                        await trio.sleep(EMFILE_PAUSE_S)
+                        continue
+                    nursery.start_soon(self._serve_one, trio.SocketStream(peer))
 
     async def _serve_one(self, stream: trio.SocketStream) -> None:
         self._clients += 1
@@ -141,15 +141,15 @@ class _Connection:
                 pass  # a watching connection has nothing more to ask
             nursery.cancel_scope.cancel()
 
-        async with trio.open_nursery(strict_exception_groups=False) as nursery:
-            nursery.start_soon(leave_with_peer)
-            try:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(leave_with_peer)
                 await call.verb.watch(self._daemon, call.params, send)
-            except (trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError):
-                raise
-            except Exception as error:  # noqa: BLE001 - one bad verb must not take the daemon down
-                await self._write(failure_line(call, error))
-            nursery.cancel_scope.cancel()
+                nursery.cancel_scope.cancel()
+        except* (trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the peer left or stopped reading
+        except* Exception as broken:  # noqa: BLE001 - one bad verb must not take the daemon down
+            await self._write(failure_line(call, broken.exceptions[0]))
 
     async def _next_line(self) -> bytes | None:
         while not self._lines:

@@ -23,6 +23,10 @@ class CannotListen(Exception):
     """A port is taken or an address cannot be bound; the text names who has it, where the system says."""
 
 
+class PortTaken(CannotListen):
+    """Somebody else listens there."""
+
+
 class Listeners(msgspec.Struct, frozen=True, kw_only=True):
     """Sockets by purpose. `handed` means the service manager owns them and keeps them after us."""
 
@@ -149,10 +153,10 @@ def _bind_all(addresses: Iterable[str], port: int) -> list[socket.socket]:
                 if held is not None:
                     bound.append(held)
                     chosen = _port(held)
-        except CannotListen:
+        except CannotListen as error:
             for held in bound:
                 held.close()
-            if port == 0 and bound:
+            if port == 0 and isinstance(error, PortTaken):
                 continue  # free in one family and taken in the other: pick again
             raise
         return bound
@@ -179,7 +183,7 @@ def _bind_one(address: str, port: int) -> socket.socket | None:
         shown = f"[{address}]:{port}" if family == socket.AF_INET6 else f"{address}:{port}"
         if error.errno == errno.EADDRINUSE:
             text = f"{shown} is taken by {describe_owner(port)}. Stop it, or choose another with --port."
-            raise CannotListen(text) from error
+            raise PortTaken(text) from error
         raise CannotListen(f"{shown} cannot be bound: {error.strerror}. Look at listen.address.") from error
 
 
