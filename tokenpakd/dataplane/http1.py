@@ -97,7 +97,7 @@ class Http1(hypercorn_h11.H11Protocol):
             return False
         if self.stream is None or not 0 < len(data) < remaining or connection.trailing_data[0]:
             return False
-        reader._remaining = remaining - len(data)
+        reader._remaining = remaining - len(data)  # noqa: SLF001
         await self.stream.handle(Body(stream_id=1, data=data))
         return True
 

@@ -11,7 +11,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
-import httpx
 import msgspec
 import trio
 
@@ -31,7 +30,7 @@ from tokenpakd.dataplane.stages import (
     route,
     translate,
 )
-from tokenpakd.dataplane.upstream import call_upstream
+from tokenpakd.dataplane.upstream import Transport, call_upstream
 from tokenpakd.dialects.classify import Endpoint, caller_dialect
 from tokenpakd.dialects.registry import dialect
 from tokenpakd.exchange.faults import Refused, UpstreamError
@@ -52,7 +51,7 @@ class Plane(Protocol):
     @property
     def providers(self) -> Mapping[str, Provider]: ...
     @property
-    def upstream(self) -> httpx.AsyncBaseTransport: ...
+    def upstream(self) -> Transport: ...
     @property
     def recorder(self) -> Recorder: ...
     @property
@@ -127,7 +126,7 @@ async def _forward(plan: Plan, arrival: Arrival, client: Client, journal: Exchan
     call = forward.call(plan, upload=arrival.upload, content_length=arrival.content_length)
     journal.open()
     try:
-        response = await call_upstream(plane.upstream, call)
+        answer = await call_upstream(plane.upstream, call)
     except UpstreamError as error:
         assert plan.route is not None
         refused = forward.refusal(error, plan.route.provider.name)
@@ -136,7 +135,7 @@ async def _forward(plan: Plan, arrival: Arrival, client: Client, journal: Exchan
         journal.close(outcome, status=refused.status, error_code=refused.code, note=str(error))
         await refuse(refused, plan.inbound, plan.endpoint, client, dialect_name=plan.look.dialect)
         return
-    await relay(plan, response, client, journal)
+    await relay(plan, answer, client, journal)
 
 
 async def refuse(

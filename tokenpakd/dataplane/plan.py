@@ -10,6 +10,10 @@ from tokenpakd.providers.provider import Provider
 from tokenpakd.tip.modes import Mode
 
 
+CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
+"""Header fields that carry a provider's key."""
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Where a request goes. `keeps_credential` is False where the caller's key does not belong to that host."""
 

@@ -6,13 +6,12 @@ that breaks off is visibly cut in the caller's dialect: never a clean end, never
 
 from typing import Protocol
 
-import httpx
 import trio
 
 from tokenpakd.dataplane.exchange_log import ExchangeLog
 from tokenpakd.dataplane.plan import Plan
 from tokenpakd.dataplane.stages import forward
-from tokenpakd.dataplane.upstream import ResponseBody
+from tokenpakd.dataplane.upstream import Answer
 from tokenpakd.dialects.registry import dialect
 from tokenpakd.exchange.faults import TimedOut, UpstreamError
 from tokenpakd.exchange.row import Outcome
@@ -49,16 +48,14 @@ class Client(Protocol):
         ...
 
 
-async def relay(plan: Plan, response: httpx.Response, client: Client, journal: ExchangeLog) -> None:
+async def relay(plan: Plan, answer: Answer, client: Client, journal: ExchangeLog) -> None:
     """Pass an answer on to its end.
 
     Raises:
       trio.Cancelled: the client left; the upstream connection is closed.
     """
-    body = response.stream
-    assert isinstance(body, ResponseBody)
-    received: list[tuple[bytes, bytes]] = response.extensions["headers"]
-    status = journal.upstream_status = response.status_code
+    body, received = answer.body, answer.headers
+    status = journal.upstream_status = answer.status
     journal.ttfb_ms = round(journal.elapsed_ms(), 3)
     meter = Meter(
         plan.endpoint.dialect,

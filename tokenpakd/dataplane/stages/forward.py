@@ -6,8 +6,7 @@ Header fields go on verbatim, in order and case, minus hop-by-hop fields and our
 from collections.abc import AsyncIterator
 
 from tokenpakd.dataplane.call import UpstreamCall, origin_of
-from tokenpakd.dataplane.plan import Plan
-from tokenpakd.dataplane.stages.route import CREDENTIAL_HEADERS
+from tokenpakd.dataplane.plan import CREDENTIAL_HEADERS, Plan
 from tokenpakd.exchange.faults import Garbled, Refused, TimedOut, UpstreamError
 from tokenpakd.tip.headers import PREFIX
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from tokenpakd.dataplane.call import origin_of
-from tokenpakd.dataplane.plan import Plan, Route
+from tokenpakd.dataplane.plan import CREDENTIAL_HEADERS, Plan, Route
 from tokenpakd.dialects.classify import caller_dialect
 from tokenpakd.exchange.faults import Refused
 from tokenpakd.exchange.request import DialectName, Inbound
@@ -26,7 +26,6 @@ _BY_DIALECT = {
     DialectName.OLLAMA: "ollama",
 }
 _BY_PREFIX = ((b"/v1beta/", "gemini"), (b"/v1/", "openai"), (b"/api/", "ollama"))
-CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
 
 
 def decide(plan: Plan, providers: Mapping[str, Provider]) -> tuple[Plan, str]:
