@@ -24,7 +24,8 @@ TRUNCATE_BUSY_MS = 20
 WAL_PASSIVE_BYTES = 4 * 1024 * 1024
 WAL_TRUNCATE_BYTES = 64 * 1024 * 1024
 PRUNE_ROWS = 500
-SUFFIXES = ("", "-wal", "-shm")
+SUFFIXES = ("-wal", "-shm", "")
+"""The file goes last: while it is there no worker makes a new one, whose log would then be moved away."""
 
 _CLOSE_OPEN = ("INSERT OR IGNORE INTO exchanges (", rows.OPEN_COLUMNS, ", outcome) SELECT", rows.OPEN_COLUMNS, ", ?")
 _CLOSE_DEAD = statement(*_CLOSE_OPEN, "FROM in_flight WHERE boot_id = ? AND worker = ? ORDER BY at_unix_ms")

@@ -146,7 +146,7 @@ class Meter:
                 self._stop(f"not {exc}")
 
     def finish(self) -> Metered:
-        """Yield what was read. To be called once, after the last byte."""
+        """Yield what was read; to be called after the last byte, and again gives the same."""
         if not self._stopped and self._kept:
             rest = b"".join(self._kept)
             self._kept.clear()

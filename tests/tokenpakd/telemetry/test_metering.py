@@ -457,6 +457,12 @@ def test_memory_stays_flat_under_a_bomb_of_a_gibibyte(coding: bytes, kind: bytes
     assert peak < 32 << 20
 
 
+def test_finishing_again_says_the_same() -> None:
+    meter = Meter(ANTHROPIC, content_type=SSE, content_encoding=None)
+    meter.feed(ANTHROPIC_STREAM.rstrip())
+    assert meter.finish() == meter.finish()
+
+
 def test_a_path_that_nobody_parses_is_not_metered() -> None:
     found = metered(DialectName.OTHER, SSE, ANTHROPIC_STREAM, step=99)
     assert found == Metered()
