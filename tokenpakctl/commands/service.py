@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-from tokenpakctl import settings_file, units
+from tokenpakctl import settings_file, unit_templates
 from tokenpakctl.config_file import value
 from tokenpakctl.daemon_url import find_ports
 from tokenpakctl.render import plain
@@ -56,7 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, session: Session) -> int:
     try:
         plan = _launchd(session) if sys.platform == "darwin" else _systemd(session)
-    except units.NoTemplate as exc:
+    except unit_templates.NoTemplate as exc:
         raise Failed(str(exc), "Install tokenpak again: `pip install --force-reinstall tokenpak`.") from exc
     try:
         if options.action == "install":
@@ -75,13 +75,13 @@ def _systemd(session: Session) -> Plan:
     ports = find_ports(session)
     folders = _written_to(session)
     values: dict[str, str | list[str]] = {
-        "EXEC": units.daemon_executable(),
+        "EXEC": unit_templates.daemon_executable(),
         "PORT": str(ports.http),
         "WS_PORT": str(ports.websocket),
         "WRITABLE": folders,
     }
     files = {
-        os.path.join(folder, name): units.systemd_text(units.template("systemd", name), values)
+        os.path.join(folder, name): unit_templates.systemd_text(unit_templates.template("systemd", name), values)
         for name in _SYSTEMD_UNITS
     }
     control = ["systemctl", "--user"]
@@ -101,11 +101,11 @@ def _launchd(session: Session) -> Plan:
     path = os.path.join(home, "Library", "LaunchAgents", name)
     domain = f"gui/{os.getuid()}"
     values: dict[str, str | list[str]] = {
-        "EXEC": units.daemon_executable(),
+        "EXEC": unit_templates.daemon_executable(),
         "LOG": str(session.paths.log_dir / "tokenpakd.log"),
     }
     return Plan(
-        files={path: units.launchd_text(units.template("launchd", name), values)},
+        files={path: unit_templates.launchd_text(unit_templates.template("launchd", name), values)},
         folders=_written_to(session),
         after_install=[["launchctl", "bootstrap", domain, path]],
         before_uninstall=[["launchctl", "bootout", f"{domain}/{_LAUNCHD_LABEL}"]],

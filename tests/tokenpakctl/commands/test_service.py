@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.tokenpakctl.control_double import run
-from tokenpakctl import units
+from tokenpakctl import unit_templates
 from tokenpakctl.commands import service
 from tokenpakctl.session import Session
 
@@ -21,8 +21,8 @@ def folder(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Path:
     """No user manager, and templates that stay as they are."""
     monkeypatch.setattr(service, "_has_manager", lambda: False)
     monkeypatch.setattr("tokenpakctl.commands.service.sys.platform", "linux")
-    monkeypatch.setattr(units, "template", lambda folder, name: SERVICE if "service" in name else SOCKET)
-    monkeypatch.setattr(units, "daemon_executable", lambda: "/opt/t/bin/tokenpakd")
+    monkeypatch.setattr(unit_templates, "template", lambda folder, name: SERVICE if "service" in name else SOCKET)
+    monkeypatch.setattr(unit_templates, "daemon_executable", lambda: "/opt/t/bin/tokenpakd")
     return Path(environ["HOME"]) / ".config" / "systemd" / "user"
 
 
@@ -78,7 +78,7 @@ def test_commands_run_in_order_where_there_is_a_manager(
     tool.write_text(f'#!/bin/sh\necho "$@" >> {log}\ncase "$*" in *disable*) exit 1;; esac\n')
     tool.chmod(0o755)
     monkeypatch.undo()
-    monkeypatch.setattr(units, "template", lambda folder, name: SERVICE)
+    monkeypatch.setattr(unit_templates, "template", lambda folder, name: SERVICE)
     monkeypatch.setattr("tokenpakctl.commands.service.sys.platform", "linux")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     installed = run(environ, "service", "install", "--json").json
@@ -96,8 +96,8 @@ def test_commands_run_in_order_where_there_is_a_manager(
 
 def test_launchd_gets_its_property_list(environ: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tokenpakctl.commands.service.sys.platform", "darwin")
-    monkeypatch.setattr(units, "template", lambda folder, name: "<!-- @EXEC@ --><string>@EXEC@ @LOG@</string>")
-    monkeypatch.setattr(units, "daemon_executable", lambda: "/Users/a&b/tokenpakd")
+    monkeypatch.setattr(unit_templates, "template", lambda folder, name: "<!-- @EXEC@ --><string>@EXEC@ @LOG@</string>")
+    monkeypatch.setattr(unit_templates, "daemon_executable", lambda: "/Users/a&b/tokenpakd")
     ran = run(environ, "service", "install", "--json").json
     [path] = ran["files"]
     log = f"{environ['TOKENPAK_HOME']}/log/tokenpakd.log"
@@ -115,7 +115,7 @@ def test_launchd_gets_its_property_list(environ: dict[str, str], folder: Path, m
     ],
 )
 def test_paths_are_escaped_as_systemd_wants(executable: str, line: str) -> None:
-    assert line in units.systemd_text(SERVICE, {"EXEC": executable})
+    assert line in unit_templates.systemd_text(SERVICE, {"EXEC": executable})
 
 
 def test_folders_that_the_daemon_writes_to_are_made_and_named(
@@ -123,7 +123,7 @@ def test_folders_that_the_daemon_writes_to_are_made_and_named(
 ) -> None:
     home = Path(environ["TOKENPAK_HOME"])
     (home / "config.yaml").write_text(f"database: {home.parent}/my $data/t.db\nvault: {{path: vaults}}\n")
-    monkeypatch.setattr(units, "template", lambda folder, name: "ReadWritePaths=%t @WRITABLE@\n")
+    monkeypatch.setattr(unit_templates, "template", lambda folder, name: "ReadWritePaths=%t @WRITABLE@\n")
     run(environ, "service", "install")
     line = (folder / "tokenpakd.service").read_text()
     assert line == f'ReadWritePaths=%t {home} "{home.parent}/my $data"\n'
@@ -131,7 +131,7 @@ def test_folders_that_the_daemon_writes_to_are_made_and_named(
 
 
 def test_the_daemon_is_found_beside_this_interpreter() -> None:
-    found = units.daemon_executable()
+    found = unit_templates.daemon_executable()
     assert os.path.isabs(found)
     assert os.access(found, os.X_OK)
 
@@ -144,4 +144,4 @@ def test_the_shipped_templates_are_filled_in_whole(environ: dict[str, str]) -> N
     for text in texts[:3]:
         directives = [line for line in text.splitlines() if not line.startswith("#")]
         assert not any(re.search("@[A-Z_]+@", line) for line in directives)
-    assert plistlib.loads(texts[3].encode())["ProgramArguments"][0] == units.daemon_executable()
+    assert plistlib.loads(texts[3].encode())["ProgramArguments"][0] == unit_templates.daemon_executable()
