@@ -43,11 +43,18 @@ class Lab:
         return ask(self.port, target, method="POST", headers=fields, body=body)
 
     def worker(self, name: str = "data-plane") -> psutil.Process:
-        """The process of a worker, as /health names it."""
-        workers = self.daemon.get_json("/health")["workers"]
-        pids = [worker["pid"] for worker in workers if worker["name"].startswith(name) and worker["pid"]]
-        assert pids, f"no worker called {name} in {workers}"
-        return psutil.Process(pids[0])
+        """The process of a worker that serves, as /health names it; waits for one."""
+        found: list[int] = []
+
+        def look() -> bool:
+            # Straight after a hand-over the old worker may answer «draining», the new one not know the others yet.
+            status, body = self.daemon.get("/health")
+            workers = json.loads(body)["workers"] if status == 200 else []
+            found.extend(worker["pid"] for worker in workers if is_serving(worker, name))
+            return bool(found)
+
+        eventually(look, f"a {name} worker")
+        return psutil.Process(found[0])
 
     def rss_mb(self) -> float:
         """Resident memory of the data plane."""
@@ -100,6 +107,11 @@ def eventually(look: Callable[[], bool], what: str, deadline_s: float = 10) -> N
     while not look():
         assert time.monotonic() < end_s, f"not within {deadline_s} s: {what}"
         time.sleep(0.02)
+
+
+def is_serving(worker: dict[str, Any], name: str) -> bool:
+    """Whether an entry of /health is a live worker of that name that takes new requests."""
+    return bool(worker["name"].startswith(name) and worker["pid"] and worker["state"] in {"ready", "safe_mode"})
 
 
 def is_alive(pid: int) -> bool:

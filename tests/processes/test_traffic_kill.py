@@ -11,7 +11,17 @@ import pytest
 
 from tests.playbook.fault_steps import Chunk, Head, LastChunk, Stall, Until
 from tests.playbook.raw_client import End, RawClient, Reply, ask
-from tests.playbook.traffic import ANTHROPIC, MESSAGES, STRICT, Lab, eventually, is_alive, message, start_lab
+from tests.playbook.traffic import (
+    ANTHROPIC,
+    MESSAGES,
+    STRICT,
+    Lab,
+    eventually,
+    is_alive,
+    is_serving,
+    message,
+    start_lab,
+)
 
 STREAMS = 8
 SSE = Head(content_type="text/event-stream", chunked=True)
@@ -130,4 +140,4 @@ def test_a_worker_that_dies_again_and_again_comes_back(tmp_path: Path, name: str
 def live(lab: Lab, name: str) -> set[int]:
     """The pids of the workers of a name that /health calls ready."""
     workers = lab.daemon.get_json("/health")["workers"]
-    return {worker["pid"] for worker in workers if worker["name"].startswith(name) and worker["state"] == "ready"}
+    return {worker["pid"] for worker in workers if is_serving(worker, name)}

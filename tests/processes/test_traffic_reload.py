@@ -93,7 +93,7 @@ def test_twenty_reloads_under_load_fail_no_request(tmp_path: Path) -> None:
             for number in range(RELOADS):
                 # Even: a key that needs new workers. Odd: one that travels in a snapshot.
                 if number % 2 == 0:
-                    write_config(lab, listen={**listen, "max_connections": 512 - number})
+                    write_config(lab, listen={**listen, "max_connections": 500 - number})
                 else:
                     write_config(lab, log_level="warning" if number % 4 == 1 else "info")
                 done = lab.daemon.control("reload")
