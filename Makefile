@@ -4,9 +4,9 @@ VENV ?= .venv
 UV ?= uv
 BIN := $(VENV)/bin
 
-.PHONY: test run lint types imports bench lock reference clean
+.PHONY: test run sdks lint types imports bench lock reference clean
 
-test: lint types imports
+test: lint types imports sdks
 	$(BIN)/pytest -q -p no:cacheprovider $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
@@ -18,6 +18,10 @@ types: $(VENV)/.installed-dev
 
 imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports --no-cache
+
+# The official SDKs, each line in an environment of its own; TOKENPAK_SKIP_SDKS=1 leaves them and their tests out.
+sdks: $(VENV)/.made
+	[ "$$TOKENPAK_SKIP_SDKS" = 1 ] || tests/sdks/setup.sh $(BIN)/python
 
 run: $(VENV)/.installed
 	$(BIN)/tokenpakd demo

@@ -170,5 +170,5 @@ def _data(value: dict[str, Any]) -> bytes:
 
 
 def _compact(value: object) -> bytes:
-    # Lone surrogates pass: what was recorded is answered as it was.
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    # A lone surrogate has no UTF-8; a provider would not send one either.
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
