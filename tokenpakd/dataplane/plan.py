@@ -9,7 +9,6 @@ from tokenpakd.ipc.worker_api import Snapshot
 from tokenpakd.providers.provider import Provider
 from tokenpakd.tip.modes import Mode
 
-
 CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
 """Header fields that carry a provider's key."""
 
