@@ -235,6 +235,24 @@ def test_odd_turn_later_changes_nothing_before_it(name: DialectName) -> None:
         assert _compressed(name, _written(later, {})).startswith(sent[:-2])
 
 
+def test_client_that_spells_a_turn_anew_gets_the_same_texts() -> None:
+    long = "line of output\n" * 100
+    turns: list[Turn] = [("bash", {"command": f"cat {file}"}, long, True) for file in ("aa", "bb", "cc")]
+    first = _anthropic(turns)
+    first["messages"][-1]["content"][0]["cache_control"] = {"type": "ephemeral"}
+    again = _anthropic([(tool, arguments, result, False) for tool, arguments, result, _ in turns])
+    once, twice = (
+        [
+            text
+            for text in _strings(json.loads(_compressed(DialectName.ANTHROPIC, _written(body, how))))
+            if _is_pointer(text)
+        ]
+        for body, how in ((first, _WRITINGS[1]), (again, _WRITINGS[0]))
+    )
+    assert once == twice
+    assert len(once) == 2
+
+
 def test_equal_keys_replace_the_last_or_nothing() -> None:
     long = json.dumps("line of output\n" * 100).encode()
     use = b'{"type":"tool_use","id":"%b","name":"bash","input":{"command":"cat %b"}}'

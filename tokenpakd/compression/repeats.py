@@ -37,7 +37,8 @@ class _First(msgspec.Struct, frozen=True, gc=False):
 def replacements(body: bytes, spans: Sequence[Span]) -> tuple[Replacement, ...]:
     """Return a pointer for every tool result that repeats an earlier one of at least 400 characters.
 
-    `spans` stand in the order of the body. A result whose call is unknown is neither replaced nor pointed at.
+    `spans` stand in the order of the body. A result whose call is unknown or reads a protected file is neither replaced
+    nor pointed at.
     """
     found: list[Replacement] = []
     firsts: dict[_Key, _First] = {}
@@ -45,7 +46,7 @@ def replacements(body: bytes, spans: Sequence[Span]) -> tuple[Replacement, ...]:
     counted: dict[tuple[str, str], int] = {}
     for span in spans:
         call = span.call
-        if call is None:
+        if call is None or call.is_protected:
             continue
         if span.end - span.start >= MIN_CHARS + 2:
             first = _first(body, firsts, lookalikes, span, call)

@@ -1,5 +1,7 @@
 """Which call a tool result answers, and what to call it: the tool's name and the argument that says most."""
 
+from collections import OrderedDict
+
 import msgspec
 
 from tokenpakd.dialects.canonical import NOTHING, is_list, is_object, is_text
@@ -23,20 +25,37 @@ class _Arguments(msgspec.Struct, gc=False):
     url: msgspec.Raw = NOTHING
 
 
+# Files that instruct the model: always verbatim, in every mode, however often they are read.
+_PROTECTED = (
+    "soul.md",
+    "claude.md",
+    "claude.local.md",
+    "agents.md",
+    "agents.override.md",
+    "gemini.md",
+    "copilot-instructions.md",
+    "conventions.md",
+    ".cursorrules",
+    ".cursor/rules",
+    ".clinerules",
+    ".windsurfrules",
+)
 _ARGUMENTS = msgspec.json.Decoder(_Arguments)
 _TEXT = msgspec.json.Decoder(str)
 _WORDS = msgspec.json.Decoder(list[str])
 
 
-def label(arguments: msgspec.Raw) -> str:
-    """Return at most 60 characters that name a call: its main argument, else all of them, blanks collapsed.
+def described(arguments: msgspec.Raw) -> tuple[str, bool]:
+    """Return a label, and whether the call reads a protected file.
 
-    `arguments` is an object, or a string that holds one, or free text. Empty when there is nothing worth quoting.
+    The label is at most 60 characters that name a call: its main argument, else all of them, blanks collapsed; empty
+    when there is nothing worth quoting. `arguments` is an object, or a string that holds one, or free text.
     """
     try:
-        return _cut(_words(arguments))
+        words = " ".join(_words(arguments)[:_READ_BYTES].split())
     except (ValueError, RecursionError):
-        return ""
+        return "", False
+    return _cut(words), _is_protected(words)
 
 
 def _words(arguments: msgspec.Raw) -> str:
@@ -80,10 +99,17 @@ def _compact(whole: bytes) -> str:
 
 
 def _cut(words: str) -> str:
-    collapsed = " ".join(words[:_READ_BYTES].split())
-    if len(collapsed) < _SHORTEST_LABEL:
+    if len(words) < _SHORTEST_LABEL:
         return ""
-    return collapsed if len(collapsed) <= LABEL_CHARS else collapsed[: LABEL_CHARS - 1] + "…"
+    return words if len(words) <= LABEL_CHARS else words[: LABEL_CHARS - 1] + "…"
+
+
+def _is_protected(words: str) -> bool:
+    lowered = words.lower()
+    # Nearly no call names such a file; two look-ups settle it.
+    if ".md" not in lowered and "rules" not in lowered:
+        return False
+    return any(name in lowered for name in _PROTECTED)
 
 
 class CallBook:
@@ -92,40 +118,62 @@ class CallBook:
     def __init__(self) -> None:
         self._by_id: dict[str, Call] = {}
         self._times: dict[tuple[str, str], int] = {}
-        self._unanswered: list[Call] = []
+        self._turn: _Unanswered | None = None
 
     def add(self, call_id: str | None, name: str, arguments: msgspec.Raw) -> None:
         """Note a call. One without a name cannot be pointed at and only takes its id out of use."""
         if not name:
             self._by_id.pop(call_id or "", None)
             return
-        said = label(arguments)
+        label, is_protected = described(arguments)
         # A call without a label is named by its tool alone, so it is counted among all calls of that tool.
-        by_tool = self._times[name, ""] = self._times.get((name, ""), 0) + 1
-        ordinal = by_tool
-        if said:
-            ordinal = self._times[name, said] = self._times.get((name, said), 0) + 1
-        call = Call(name, said, ordinal)
-        self._unanswered.append(call)
+        ordinal = self._times[name, ""] = self._times.get((name, ""), 0) + 1
+        if label:
+            ordinal = self._times[name, label] = self._times.get((name, label), 0) + 1
+        call = Call(name, label, ordinal, is_protected)
+        if self._turn is not None:
+            self._turn.add(call)
         if call_id:
             self._by_id[call_id] = call
-
-    def begin_turn(self) -> None:
-        """Forget calls nobody answered: what follows answers this turn's calls."""
-        self._unanswered.clear()
 
     def by_id(self, call_id: str | None) -> Call | None:
         """Return the latest call with that id."""
         return self._by_id.get(call_id) if call_id else None
 
-    def next_of(self, name: str | None) -> Call | None:
-        """Return this turn's first unanswered call of a tool (of any tool without a name) and count it answered."""
-        for index, call in enumerate(self._unanswered):
-            if not name or call.name == name:
-                return self._unanswered.pop(index)
-        return None
+    def begin_turn(self) -> None:
+        """Forget calls nobody answered: what follows answers this turn's calls. Without it no order is kept."""
+        self._turn = _Unanswered()
 
-    def answered(self, call: Call | None) -> None:
-        """Take a call that was found by its id off the unanswered ones."""
-        if call in self._unanswered:
-            self._unanswered.remove(call)
+    def answered_by(self, call_id: str | None, name: str | None) -> Call | None:
+        """Return the call with that id, else this turn's first unanswered one of that tool, else of any tool.
+
+        It counts as answered from then on.
+        """
+        call = self.by_id(call_id)
+        if self._turn is None:
+            return call
+        if call is None:
+            call = self._turn.first(name)
+        if call is not None:
+            self._turn.drop(call)
+        return call
+
+
+class _Unanswered:
+    """One turn's calls, of every tool and of each. Ordered dicts: dropping the first one stays cheap."""
+
+    def __init__(self) -> None:
+        self._all: OrderedDict[Call, None] = OrderedDict()
+        self._of_tool: dict[str, OrderedDict[Call, None]] = {}
+
+    def add(self, call: Call) -> None:
+        self._all[call] = None
+        self._of_tool.setdefault(call.name, OrderedDict())[call] = None
+
+    def first(self, name: str | None) -> Call | None:
+        return next(iter(self._of_tool.get(name, ()) if name else self._all), None)
+
+    def drop(self, call: Call) -> None:
+        if call in self._all:
+            del self._all[call]
+            del self._of_tool[call.name][call]

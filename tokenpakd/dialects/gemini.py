@@ -167,11 +167,7 @@ def _spans(index: SpanIndex, contents: list[_Content]) -> tuple[Span, ...]:
 
 
 def _add_response(spans: list[Span], index: SpanIndex, response: _Function, book: CallBook) -> None:
-    call = book.by_id(response.id)
-    if call is None:
-        call = book.next_of(response.name)
-    else:
-        book.answered(call)
+    call = book.answered_by(response.id, response.name)
     try:
         values = _VALUES.decode(response.response)
     except glance.ODD:

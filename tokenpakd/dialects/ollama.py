@@ -114,11 +114,7 @@ def _spans(index: SpanIndex, messages: list[_Message]) -> tuple[Span, ...]:
                 if asked.function is not None:
                     book.add(asked.id, asked.function.name, asked.function.arguments)
         elif message.role == "tool" and canonical.is_text(message.content):
-            call = book.by_id(message.tool_call_id)
-            if call is None:
-                call = book.next_of(message.tool_name)
-            else:
-                book.answered(call)
+            call = book.answered_by(message.tool_call_id, message.tool_name)
             place = index.literal(message.content)
             if place is not None:
                 spans.append(Span(place[0], place[1], SpanKind.TOOL_RESULT, call))

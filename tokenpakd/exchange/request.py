@@ -57,12 +57,14 @@ class Call(msgspec.Struct, frozen=True):
 
     `label` is at most 60 characters of the argument that says most (command, path, query …); empty when nothing is
     worth quoting. `ordinal`: the how-manieth call with this name and label it is, without a label the how-manieth
-    of this tool.
+    of this tool. `is_protected`: it reads instructions for the model (CLAUDE.md and the like), so what it returns is
+    always sent verbatim.
     """
 
     name: str
     label: str
     ordinal: int = 1
+    is_protected: bool = False
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -75,6 +75,14 @@ def test_result_without_a_call_is_neither_replaced_nor_pointed_at() -> None:
     }
 
 
+def test_protected_result_is_neither_replaced_nor_pointed_at() -> None:
+    protected = Call("read", "CLAUDE.md", 1, is_protected=True)
+    first, second = Call("read", "aa"), Call("read", "bb")
+    assert _pointers((LONG, protected), (LONG, first), (LONG, protected), (LONG, second)) == {
+        3: '[same output as your earlier "aa" (read), unchanged]'
+    }
+
+
 @pytest.mark.parametrize(
     ("literal", "is_replaced"),
     [

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from tokenpakd.dialects.calls import LABEL_CHARS, CallBook, label
+from tokenpakd.dialects.calls import LABEL_CHARS, CallBook, described
 from tokenpakd.exchange.request import Call
 
 Raw = msgspec.Raw
@@ -36,14 +36,29 @@ Raw = msgspec.Raw
     ],
 )
 def test_label_is_the_argument_that_says_most(arguments: bytes, expected: str) -> None:
-    assert label(Raw(arguments)) == expected
+    assert described(Raw(arguments)) == (expected, False)
 
 
 def test_long_label_is_cut() -> None:
-    said = label(Raw(b'{"command":"%b"}' % (b"x" * 5_000)))
+    said, _ = described(Raw(b'{"command":"%b"}' % (b"x" * 5_000)))
     assert len(said) == LABEL_CHARS
     assert said.endswith("x…")
-    assert len(label(Raw(b'{"b":"%b"}' % (b"y" * 50_000)))) == LABEL_CHARS
+    assert len(described(Raw(b'{"b":"%b"}' % (b"y" * 50_000)))[0]) == LABEL_CHARS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_protected"),
+    [
+        (b'{"file_path":"/repo/CLAUDE.md"}', True),
+        (b'{"command":"%b cat docs/AGENTS.md"}' % (b"x" * 100), True),
+        (b'{"cmd":["cat",".cursorrules"]}', True),
+        (b'"{\\"path\\": \\"soul.md\\"}"', True),
+        (b'{"file_path":"/repo/README.md"}', False),
+        (b'{"file_path":"/repo/rules.py"}', False),
+    ],
+)
+def test_file_that_instructs_the_model_is_protected(arguments: bytes, *, is_protected: bool) -> None:
+    assert described(Raw(arguments))[1] is is_protected
 
 
 def test_calls_of_one_name_and_label_are_numbered() -> None:
@@ -80,12 +95,25 @@ def test_unknown_or_absent_id_means_no_call() -> None:
 
 def test_results_without_ids_answer_this_turn_s_calls_in_order() -> None:
     book = CallBook()
+    book.begin_turn()
     book.add(None, "read", Raw(b'{"path":"left over"}'))
     book.begin_turn()
-    for path in (b"first", b"second"):
+    for path in (b"first", b"second", b"third"):
         book.add(None, "read", Raw(b'{"path":"%b"}' % path))
-    book.add(None, "ls", Raw(b'{"path":"third"}'))
-    assert book.next_of("ls") == Call("ls", "third", 1)
-    assert book.next_of(None) == Call("read", "first", 1)
-    book.answered(Call("read", "second", 1))
-    assert book.next_of("read") is None
+    book.add("x", "ls", Raw(b'{"path":"fourth"}'))
+    book.add(None, "ls", Raw(b'{"path":"fifth"}'))
+    assert book.answered_by("x", "ls") == Call("ls", "fourth", 1)
+    assert book.answered_by(None, "ls") == Call("ls", "fifth", 1)
+    assert book.answered_by(None, None) == Call("read", "first", 1)
+    assert book.answered_by("unknown", "read") == Call("read", "second", 1)
+    assert book.answered_by(None, "ls") is None
+    assert book.answered_by("x", None) == Call("ls", "fourth", 1)
+    assert book.answered_by(None, "") == Call("read", "third", 1)
+    assert book.answered_by(None, None) is None
+
+
+def test_order_is_kept_from_the_first_turn_on() -> None:
+    book = CallBook()
+    book.add("1", "read", Raw(b"{}"))
+    assert book.answered_by(None, "read") is None
+    assert book.answered_by("1", None) == Call("read", "", 1)
