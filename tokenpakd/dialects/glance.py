@@ -17,9 +17,9 @@ from tokenpakd.exchange.request import Look
 ODD = (ValueError, TypeError, LookupError, OverflowError, RecursionError, MemoryError)
 
 _MENDED_BYTES = 8_388_608
-_ESCAPES = re.compile(
-    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-)
+# A pair in escapes, or half of one.
+_SURROGATES = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_ESCAPE_BYTES = 6
 _T = TypeVar("_T")
 
 
@@ -96,7 +96,17 @@ def _mended(body: bytes) -> bytes | None:
     if len(body) > _MENDED_BYTES or b"\\ud" not in body.lower():
         return None
     copy = bytearray(body)
-    for match in _ESCAPES.finditer(body):
-        if match.group(1) is not None:
-            copy[match.start() : match.end()] = b"\\ufffd"
+    for match in _SURROGATES.finditer(body):
+        start, end = match.span()
+        if _is_escaped(body, start):  # the text `\\ud83d`, no escape: of a pair only the second half is one
+            start += _ESCAPE_BYTES
+        if end - start == _ESCAPE_BYTES:
+            copy[start:end] = b"\\ufffd"
     return bytes(copy)
+
+
+def _is_escaped(body: bytes, place: int) -> bool:
+    before = place
+    while before and body[before - 1] == 0x5C:
+        before -= 1
+    return (place - before) % 2 == 1

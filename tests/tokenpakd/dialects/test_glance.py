@@ -44,6 +44,8 @@ def test_note_says_why_nothing_was_seen(body: bytes, note: str) -> None:
         (rb'"\uDE00 \ud83d\ude00 \uD83D"', rb'"\ufffd \ud83d\ude00 \ufffd"'),
         (rb'"\\ud83d \ud83d\n"', rb'"\\ud83d \ufffd\n"'),
         (rb'"\ud83d\ud83d\ude00"', rb'"\ufffd\ud83d\ude00"'),
+        (rb'"\\ud83d\ude00"', rb'"\\ud83d\ufffd"'),
+        (rb'"\\\ud83d\ude00 \ude00"', rb'"\\\ud83d\ude00 \ufffd"'),
     ],
 )
 def test_half_a_surrogate_pair_is_looked_past(written: bytes, given: bytes) -> None:
