@@ -6,6 +6,7 @@ into a `View`'s text.
 
 from __future__ import annotations
 
+import math
 import time
 
 TYPE_CHECKING = False
@@ -154,7 +155,8 @@ def pause_words(until_unix_ms: float | None, now_unix_ms: float) -> str:
     """Say until when the daemon only relays."""
     if until_unix_ms is None:
         return "paused until `tokenpakctl resume`: requests pass untouched"
-    left = span((until_unix_ms - now_unix_ms) / 1000)
+    seconds = (until_unix_ms - now_unix_ms) / 1000
+    left = span(seconds if seconds < 60 else 60 * math.ceil(seconds / 60))
     return f"paused until {clock(until_unix_ms)} ({left} left): requests pass untouched"
 
 

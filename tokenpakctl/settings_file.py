@@ -13,6 +13,10 @@ import os
 import stat
 import tempfile
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class FileChanged(Exception):
     """Somebody else wrote the file while we were about to; nothing was written."""
@@ -52,6 +56,13 @@ class Record:
         fields: dict[str, object] = {name: getattr(self, name) for name in self.__slots__ if name != "before"}
         fields["before_base64"] = None if self.before is None else base64.b64encode(self.before).decode()
         return json.dumps(fields, indent=2) + "\n"
+
+
+def claude_code(environ: Mapping[str, str]) -> str:
+    """Yield the path of Claude Code's user settings."""
+    folder = environ.get("CLAUDE_CONFIG_DIR")
+    folder = folder or os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".claude")
+    return os.path.join(os.path.abspath(folder), "settings.json")
 
 
 def digest(content: bytes) -> str:

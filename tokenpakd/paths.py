@@ -6,7 +6,6 @@ from the environment that is passed in (the same answer as platformdirs, and a f
 elsewhere platformdirs is asked.
 """
 
-import hashlib
 import os
 import sys
 from collections.abc import Mapping
@@ -137,6 +136,8 @@ def _handed(environ: Mapping[str, str], variable: str) -> Path | None:
 def _fitting(socket: Path, environ: Mapping[str, str]) -> Path:
     if len(os.fsencode(socket)) <= _SOCKET_PATH_MAX_BYTES:
         return socket
+    import hashlib  # here, not above: rarely needed, and it costs tokenpakctl 4 ms
+
     name = hashlib.sha256(os.fsencode(socket)).hexdigest()[:16] + ".sock"
     runtime = _xdg(environ, "XDG_RUNTIME_DIR")
     if runtime is not None and len(os.fsencode(runtime / name)) <= _SOCKET_PATH_MAX_BYTES:

@@ -123,3 +123,12 @@ def test_the_bash_script_completes() -> None:
     )
     done = subprocess.run(["bash"], input=script, capture_output=True, text=True, check=True, env=dict(os.environ))
     assert done.stdout == "strict\nresume restart\n"
+
+
+def test_the_alias_becomes_the_daemon(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "trio.py").write_text("raise SystemExit('the working folder was trusted')\n")
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("tokenpak")), "serve", "--check-config"],
+        env=environ, capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr

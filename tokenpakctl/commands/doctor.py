@@ -6,10 +6,9 @@ import subprocess
 import sys
 
 import tokenpakd
-from tokenpakctl import checks, port_probe
+from tokenpakctl import checks, port_probe, settings_file
 from tokenpakctl.checks import Finding
 from tokenpakctl.client import CallFailed, NoDaemon, lock_holder
-from tokenpakctl.commands.integrate import settings_path
 from tokenpakctl.daemon_url import client_url
 from tokenpakctl.render import FAIL, OK, WARN, View, check_line
 from tokenpakctl.session import Session
@@ -36,7 +35,9 @@ def run(options: argparse.Namespace, session: Session) -> int:
     findings.append(_configuration(session))
     findings.append(checks.disk(session.paths))
     findings += checks.environment(session.environ, own_urls)
-    findings.append(checks.client_settings(settings_path(session), own_urls, is_running=daemon_answers))
+    findings.append(
+        checks.client_settings(settings_file.claude_code(session.environ), own_urls, is_running=daemon_answers)
+    )
     findings += checks.installation()
     worst = max((finding.level for finding in findings), key=lambda level: _EXIT_CODES.get(level, 1))
     lines = [check_line(one.level, one.name, one.message, one.fix, colour=session.colour) for one in findings]

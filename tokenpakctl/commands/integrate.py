@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from tokenpakctl import integration, settings_file
 from tokenpakctl.daemon_url import client_url
 from tokenpakctl.integration import Change
@@ -28,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, session: Session) -> int:
     url, url_source = _url(options.url, session)
-    path = settings_path(session)
+    path = settings_file.claude_code(session.environ)
     record_path = settings_file.record_path(str(session.paths.backups), _CLIENT, path)
     try:
         current = settings_file.read(path)
@@ -54,14 +52,6 @@ def run(options: argparse.Namespace, session: Session) -> int:
         raise Failed(message, "Run `tokenpakctl doctor`.", code="settings_file") from exc
     _report(change, path, url, url_source, shown, record_path, options, session)
     return OK
-
-
-def settings_path(session: Session) -> str:
-    """Yield the client's user settings file."""
-    folder = session.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(
-        session.environ.get("HOME") or os.path.expanduser("~"), ".claude"
-    )
-    return os.path.join(os.path.abspath(folder), "settings.json")
 
 
 def _url(given: str | None, session: Session) -> tuple[str, str]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
 _WORKERS_TIMEOUT_S = 60.0
+_SERVING = ("ready", "safe_mode")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, session: Session) -> int:
     result = session.call("restart", _WORKERS_TIMEOUT_S)
-    workers = View(result).views("workers")
+    workers = [worker for worker in View(result).views("workers") if worker.text("state") in _SERVING]
     named = ", ".join(f"{worker.text('name')} (pid {worker.text('pid')})" for worker in workers)
-    session.emit(result, f"new workers serve: {named}" if named else "new workers serve")
+    session.emit(result, f"now serving: {named}" if named else "new workers serve")
     return OK

@@ -23,25 +23,24 @@ def run(options: argparse.Namespace, session: Session) -> int:
 
 def report(trace: View) -> str:
     """Yield the exchange's line, its rooms, and what else is on record."""
-    request = trace.view("request")
     rooms = [
         [room.text("room"), f"{room.number('ms') or 0:.2f} ms", room.text("decided", "")]
         for room in trace.views("rooms")
     ]
     received, sent = count(trace.number("bytes_received")), count(trace.number("bytes_sent"))
-    first_byte, ours = milliseconds(request.number("ttfb_ms")), milliseconds(request.number("overhead_ms"))
+    first_byte, ours = milliseconds(trace.number("ttfb_ms")), milliseconds(trace.number("overhead_ms"))
     upstream = trace.text("upstream_status")
     facts = [
         ("path", trace.text("path")),
-        ("provider", f"{request.text('provider')}, dialect {request.text('dialect')}, upstream {upstream}"),
-        ("mode", f"{request.text('mode')}, {count(trace.number('spans_replaced'))} spans replaced"),
+        ("provider", f"{trace.text('provider')}, dialect {trace.text('dialect')}, upstream {upstream}"),
+        ("mode", f"{trace.text('mode')}, {count(trace.number('spans_replaced'))} spans replaced"),
         ("bytes", f"{received} received, {sent} sent, {count(trace.number('bytes_returned'))} returned"),
         ("time", f"{first_byte} to the first byte, {ours} of it ours"),
-        ("error", request.text("error_code", "")),
+        ("error", trace.text("error_code", "")),
         ("note", trace.text("note", "")),
         ("worker", trace.text("worker")),
     ]
-    lines = [exchange_line(request), ""]
+    lines = [exchange_line(trace), ""]
     lines.append(table(("room", "time", "decided"), rooms, right=(1,)) if rooms else "no rooms on record")
     lines += ["", *(f"{name:<9} {text}" for name, text in facts if text)]
     return "\n".join(lines)

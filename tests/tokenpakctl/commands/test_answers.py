@@ -33,6 +33,7 @@ listen.port: HTTP port.
   variable  TOKENPAK_PORT
   effect    when the daemon is started anew
 """
+WORKER = {"name": "d", "pid": 7, "state": "ready"}
 PROVIDER = {"name": "a", "dialect": "d", "endpoint": "e", "source": "built-in", "credential": "caller"}
 
 
@@ -51,9 +52,9 @@ PROVIDER = {"name": "a", "dialect": "d", "endpoint": "e", "source": "built-in", 
             {},
             RELOADED,
         ),
-        (["restart"], {"workers": [{"name": "d", "pid": 7}]}, {}, "new workers serve: d (pid 7)\n"),
+        (["restart"], {"workers": [WORKER, {**WORKER, "state": "draining"}]}, {}, "now serving: d (pid 7)\n"),
         (["recent"], {"requests": []}, {"limit": 20}, "no exchanges yet"),
-        (["trace", "req_1"], {"request": {"id": "req_1"}}, {"id": "req_1"}, "–  – | – in → – sent"),
+        (["trace", "req_1"], {"id": "req_1"}, {"id": "req_1"}, "–  – | – in → – sent"),
         (["config", "get", "listen.port"], {"keys": [KEY]}, {"key": "listen.port"}, "9000\n"),
         (
             ["config", "explain", "listen.port"],
@@ -106,7 +107,7 @@ def test_tail_without_follow_shows_the_newest_last(environ: dict[str, str], daem
 
 def test_a_trace_lists_the_rooms(environ: dict[str, str], daemon: ControlDouble) -> None:
     rooms = [{"room": "guard", "ms": 0.01, "decided": "passed"}, {"room": "compress", "ms": 1.5, "decided": "2 spans"}]
-    daemon.answers["trace"] = {"request": EXCHANGE, "rooms": rooms, "path": "/v1/messages", "bytes_sent": 10}
+    daemon.answers["trace"] = {**EXCHANGE, "rooms": rooms, "path": "/v1/messages", "bytes_sent": 10}
     out = run(environ, "trace", "req_1").out
     assert "room         time  decided\nguard     0.01 ms  passed\ncompress  1.50 ms  2 spans\n" in out
     assert "time      210 ms to the first byte, 1.2 ms of it ours" in out
