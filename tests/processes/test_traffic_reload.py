@@ -12,6 +12,7 @@ from tests.playbook.traffic import ANTHROPIC, MESSAGES, STRICT, Lab, message, st
 
 RELOADS = 20
 EVENT = b'event: ping\ndata: {"type": "ping"}\n\n'
+STREAM = EVENT * 3 + b"data: [DONE]\n\n"
 SSE = Head(content_type="text/event-stream", chunked=True)
 
 
@@ -72,7 +73,7 @@ class Load:
             fields = [STRICT, ("authorization", "Bearer k")]
             client.request("POST", "/v1/chat/completions", headers=fields, body=message(stream=True))
             reply = client.reply()
-        assert (reply.status, reply.end, reply.body) == (200, End.COMPLETE, EVENT * 3), reply.body
+        assert (reply.status, reply.end, reply.body) == (200, End.COMPLETE, STREAM), reply.body
         self.count("stream")
 
 
@@ -85,7 +86,9 @@ def write_config(lab: Lab, **changes: Any) -> None:
 def test_twenty_reloads_under_load_fail_no_request(tmp_path: Path) -> None:
     with start_lab(tmp_path) as lab:
         # Each stream lasts a few hundred milliseconds, so that reloads find some in flight.
-        lab.upstream.script("/v1/chat/completions", SSE, Drip(encode(Chunk(EVENT)) * 3, 0.003), LastChunk())
+        lab.upstream.script(
+            "/v1/chat/completions", SSE, Drip(encode(Chunk(EVENT)) * 3, 0.003), Chunk(STREAM[-14:]), LastChunk()
+        )
         listen = json.loads((lab.daemon.home / "config.yaml").read_text())["listen"]
         first = lab.worker().pid
         pids = {first}
@@ -125,7 +128,9 @@ def test_a_broken_file_is_refused_and_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_restart_under_load_fails_no_request(tmp_path: Path) -> None:
     with start_lab(tmp_path) as lab:
-        lab.upstream.script("/v1/chat/completions", SSE, Drip(encode(Chunk(EVENT)) * 3, 0.003), LastChunk())
+        lab.upstream.script(
+            "/v1/chat/completions", SSE, Drip(encode(Chunk(EVENT)) * 3, 0.003), Chunk(STREAM[-14:]), LastChunk()
+        )
         before = lab.worker().pid
         with Load(lab) as load:
             for _ in range(3):
