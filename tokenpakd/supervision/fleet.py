@@ -1,7 +1,6 @@
 """The workers: who runs, who comes back, who takes over from whom. The snapshot that stands is held here."""
 
 import logging
-import math
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -10,6 +9,7 @@ import trio
 from tokenpakd.ipc.worker_api import Fleet as FleetMessage
 from tokenpakd.ipc.worker_api import Heartbeat, Snapshot, VaultView, WorkerView
 from tokenpakd.supervision import restart
+from tokenpakd.supervision.announce import Announcer
 from tokenpakd.supervision.child import Child, CommandFactory, spawn
 from tokenpakd.supervision.restart import Deaths
 from tokenpakd.supervision.slot import Slot
@@ -17,7 +17,6 @@ from tokenpakd.supervision.slot import Slot
 APPLY_S = 5.0
 DRAIN_S = 30.0
 VAULT_LEAVES_S = 2.0
-ANNOUNCE_EVERY_S = 5.0
 ANNOUNCE_GAP_S = 0.05
 HEALTHY_S = 5.0
 
@@ -73,8 +72,6 @@ class Fleet:
             if slot.child is not None and slot.kind == "data-plane":
                 await slot.child.wait_generation(0)
 
-    # -- what it looks like ------------------------------------------------------------------------------------------
-
     def views(self) -> tuple[WorkerView, ...]:
         """Yield every worker, the draining and the missing included."""
         found = [slot.view() for slot in self._slots if slot.child is not None or not self.is_closing]
@@ -98,8 +95,6 @@ class Fleet:
     def is_idle(self) -> bool:
         """Say whether no exchange is in flight anywhere."""
         return all(child.heartbeat.in_flight == 0 for child in self._children)
-
-    # -- changes -----------------------------------------------------------------------------------------------------
 
     async def apply(self, snapshot: Snapshot) -> None:
         """Make a snapshot stand and wait until every worker acknowledged it; who does not is replaced.
@@ -171,8 +166,6 @@ class Fleet:
         for child in self._children:
             child.drain(deadline_s)
         self._news()
-
-    # -- one slot ----------------------------------------------------------------------------------------------------
 
     async def _apply_one(self, slot: Slot, child: Child, snapshot: Snapshot, failed: list[str]) -> None:
         self._send(child, snapshot)
@@ -289,8 +282,6 @@ class Fleet:
         log.info("worker_retried_normal", extra={"worker": slot.name, "succeeded": succeeded})
         slot.deaths = restart.retried_normal(slot.deaths, now=trio.current_time(), succeeded=succeeded)
 
-    # -- who else is alive -------------------------------------------------------------------------------------------
-
     def _news(self) -> None:
         for child in self._children:
             if child.kind == "vault" and child.heartbeat.vault is not None:
@@ -298,17 +289,10 @@ class Fleet:
         self._changed.set()
 
     async def _announce(self) -> None:
-        """Tell every data-plane worker who is alive, whenever that changed; sizes alone at most every 5 s."""
-        told_at, told = -math.inf, None
+        announcer = Announcer()
         while True:
             await self._changed.wait()
             self._changed = trio.Event()
             message = FleetMessage(workers=self.views(), vault=self._vault_view, control_socket=self._control_socket)
-            shape = (tuple((view.name, view.state, view.restarts) for view in message.workers), message.vault)
-            if shape != told or trio.current_time() - told_at >= ANNOUNCE_EVERY_S:
-                told_at, told = trio.current_time(), shape
-                for child in self._children:
-                    if child.kind == "data-plane" and child.state != "starting" and child.announced != message:
-                        child.announced = message
-                        child.send_nowait(message)
+            announcer.tell(message, self._children)
             await trio.sleep(ANNOUNCE_GAP_S)
