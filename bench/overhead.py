@@ -91,6 +91,8 @@ class Run:
     def round(self, seconds: int) -> None:
         """Every case once, the ways in turn within each case."""
         for body in BODIES:
+            if body == "1m":
+                self.note("rss to 100k", "-", {"mb": self.daemon.rss_mb()})
             for clients in CLIENTS if body != "2k-fresh" else (1,):
                 for way in self.ways:
                     self.unary(body, clients, seconds, way)

@@ -134,7 +134,8 @@ def _streams(table: Table) -> None:
 def _process(table: Table) -> None:
     idle, after = table.middle("rss idle", "-", "mb"), table.middle("rss after", "-", "mb")
     table.put("data plane RSS idle, MB", idle, at_most=60, digits=0)
-    table.put("data plane RSS after load, MB", after, digits=0)
+    table.put("data plane RSS after bodies up to 100 KB, MB", table.middle("rss to 100k", "-", "mb"), digits=0)
+    table.put("data plane RSS after 1 MB bodies from 64 clients, MB", after, digits=0)
     table.put("data plane RSS after load / idle", after / idle if after and idle else None, at_most=1.3)
     table.put("launch -> first 200, s", table.middle("launch", "-", "s"), at_most=1.0)
     bare, status = table.middle("python -c pass", "-", "ms"), table.middle("tokenpakctl status", "-", "ms")
