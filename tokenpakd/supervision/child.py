@@ -101,11 +101,14 @@ class Child:
         with contextlib.suppress(trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             self._outbox.send_nowait(message)
 
-    def drain(self, deadline_s: float) -> None:
-        """Ask it to finish and leave; it is killed 2 s after the deadline. A later call may only shorten that."""
+    def drain(self, deadline_s: float, *, close_idle: bool = False) -> None:
+        """Ask it to finish and leave; it is killed 2 s after the deadline. A later call may only shorten that.
+
+        `close_idle`: nobody takes over, so clients between two requests need not be waited for.
+        """
         self.state = "draining" if self.state != "dead" else "dead"
         self._kill_at = min(self._kill_at, trio.current_time() + deadline_s + KILL_AFTER_DRAIN_S)
-        self.send_nowait(Drain(deadline_s=deadline_s))
+        self.send_nowait(Drain(deadline_s=deadline_s, close_idle=close_idle))
 
     def kill(self) -> None:
         """End it at once."""

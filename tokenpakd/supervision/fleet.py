@@ -164,7 +164,7 @@ class Fleet:
         """Begin the drain, or shorten one that runs."""
         self.is_closing = True
         for child in self._children:
-            child.drain(deadline_s)
+            child.drain(deadline_s, close_idle=True)
         self._news()
 
     async def _apply_one(self, slot: Slot, child: Child, snapshot: Snapshot, failed: list[str]) -> None:
