@@ -3,8 +3,8 @@
     with start_daemon(tmp_path, providers={"anthropic": provider.url}) as daemon:
         daemon.get_json("/health")
 
-Everything it writes is under `tmp_path`; its ports are free ones; nothing of the caller's TOKENPAK_* environment or proxy
-settings reaches it. It is ended, with its children, when the block ends.
+Everything it writes is under `tmp_path`; its ports are free ones; nothing of the caller's TOKENPAK_* environment or
+proxy settings reaches it. It is ended, with its children, when the block ends.
 """
 
 import contextlib
@@ -125,8 +125,8 @@ def start_daemon(
 ) -> Running:
     """Start the daemon and return it once it serves.
 
-    `providers` maps a provider's name to its endpoint or to its whole section; `config_extra` are further top-level keys
-    of config.yaml; `env` is added to the environment, `flags` to the command. With `must_be_ready=False` it is returned
+    `providers` maps a provider's name to its endpoint or to its whole section; `config_extra` are further top-level
+    keys of config.yaml; `env` is added to the environment, `flags` to the command. With `must_be_ready=False` it is returned
     at once, for tests of start-up and of refusals to start.
     """
     home = tmp_path / "tokenpak-home"

@@ -1,9 +1,10 @@
 """A provider on loopback that follows a script and remembers every byte it was sent.
 
-In a test: `with ScriptedProvider() as provider:` then `provider.url`, `provider.seen`, `provider.answer_next(Reply(…))`,
-`provider.answer_with(function)`. As a process: `python tests/playbook/scripted_provider.py --port 0` prints its port and
-serves until its standard input ends; `GET /_seen` then lists what it saw. It reads the wire by hand, since a library would
-hide what tests must see: header case and order, and connections that end early.
+In a test: `with ScriptedProvider() as provider:` then `provider.url`, `provider.seen`,
+`provider.answer_next(Reply(…))`, `provider.answer_with(function)`. As a process:
+`python tests/playbook/scripted_provider.py --port 0` prints its port and serves until its standard input ends;
+`GET /_seen` then lists what it saw. It reads the wire by hand, since a library would hide what tests must see: header
+case and order, and connections that end early.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """What the scripted provider says: the four wires, as bytes, the same for the same request.
 
-Usage is always 12 uncached, 34 read from cache, 7 out, in each wire's own terms. A request that offers tools and holds no
-tool result yet is answered by a call of its first tool; anything else by `TEXT`. A model name that contains
-`error-400`, `error-429`, `error-529`, `error-500` or `error-503` is answered by that wire's error; `cut` ends a stream in
-the middle without its framing's end.
+Usage is always 12 uncached, 34 read from cache, 7 out, in each wire's own terms. A request that offers tools and holds
+no tool result yet is answered by a call of its first tool; anything else by `TEXT`. A model name that contains
+`error-400`, `error-429`, `error-529`, `error-500` or `error-503` is answered by that wire's error; `cut` ends a stream
+in the middle without its framing's end.
 """
 
 import re

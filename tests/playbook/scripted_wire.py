@@ -1,4 +1,4 @@
-"""What travels between the scripted provider and its tests: a request as seen, a reply as sent, and what all wires share."""
+"""What travels between the scripted provider and its tests: requests as seen, replies as sent, and what all share."""
 
 import json
 import re

@@ -1,6 +1,4 @@
-"""The official anthropic SDK, the line before and the line after `anthropic-version: 2026-10-21`, through the daemon."""
-
-from collections.abc import Iterator
+"""The official anthropic SDK, before and after `anthropic-version: 2026-10-21`, through the daemon."""
 
 import pytest
 
@@ -9,8 +7,8 @@ from tests.sdks.driving import Driven, drive
 
 
 @pytest.fixture(scope="module", params=["anthropic1", "anthropic2"])
-def driven(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
-    yield drive(request.param, "anthropic_sdk", tmp_path_factory.mktemp(request.param))
+def driven(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Driven:
+    return drive(request.param, "anthropic_sdk", tmp_path_factory.mktemp(request.param))
 
 
 def test_unary_call_completes_with_usage(driven: Driven) -> None:

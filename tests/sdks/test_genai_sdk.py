@@ -1,7 +1,5 @@
 """The official google-genai SDK through the daemon, on /v1 and on /v1beta."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.playbook.scripted_wire import PIECES, TEXT
@@ -9,8 +7,8 @@ from tests.sdks.driving import Driven, drive
 
 
 @pytest.fixture(scope="module")
-def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
-    yield drive("sdks", "genai_sdk", tmp_path_factory.mktemp("genai"))
+def driven(tmp_path_factory: pytest.TempPathFactory) -> Driven:
+    return drive("sdks", "genai_sdk", tmp_path_factory.mktemp("genai"))
 
 
 def test_content_is_generated_on_both_paths(driven: Driven) -> None:

@@ -1,7 +1,5 @@
 """The official ollama SDK through the daemon."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.playbook.scripted_wire import PIECES, TEXT
@@ -9,8 +7,8 @@ from tests.sdks.driving import Driven, drive
 
 
 @pytest.fixture(scope="module")
-def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
-    yield drive("sdks", "ollama_sdk", tmp_path_factory.mktemp("ollama"))
+def driven(tmp_path_factory: pytest.TempPathFactory) -> Driven:
+    return drive("sdks", "ollama_sdk", tmp_path_factory.mktemp("ollama"))
 
 
 def test_chat_completes_unary_and_streamed(driven: Driven) -> None:

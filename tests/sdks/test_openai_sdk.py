@@ -1,7 +1,5 @@
 """The official openai SDK through the daemon: chat, responses, embeddings, models."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.playbook.scripted_wire import PIECES, TEXT
@@ -11,8 +9,8 @@ CALL = {"name": "weather", "arguments": '{"city": "Graz"}'}
 
 
 @pytest.fixture(scope="module")
-def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
-    yield drive("sdks", "openai_sdk", tmp_path_factory.mktemp("openai"))
+def driven(tmp_path_factory: pytest.TempPathFactory) -> Driven:
+    return drive("sdks", "openai_sdk", tmp_path_factory.mktemp("openai"))
 
 
 def test_chat_completes_unary_and_streamed(driven: Driven) -> None:

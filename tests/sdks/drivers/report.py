@@ -1,4 +1,4 @@
-"""What every driver shares: run the named calls, print one JSON object, never let a fault of one hide another's result."""
+"""What every driver shares: run the named calls, print one JSON object, let no fault hide another's result."""
 
 import json
 import sys
