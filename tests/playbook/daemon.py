@@ -126,8 +126,8 @@ def start_daemon(
     """Start the daemon and return it once it serves.
 
     `providers` maps a provider's name to its endpoint or to its whole section; `config_extra` are further top-level
-    keys of config.yaml; `env` is added to the environment, `flags` to the command. With `must_be_ready=False` it is returned
-    at once, for tests of start-up and of refusals to start.
+    keys of config.yaml; `env` is added to the environment, `flags` to the command. With `must_be_ready=False` it is
+    returned at once, for tests of start-up and of refusals to start.
     """
     home = tmp_path / "tokenpak-home"
     home.mkdir(mode=0o700, exist_ok=True)

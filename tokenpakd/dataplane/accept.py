@@ -126,8 +126,8 @@ class Accept:
                         self._plane,
                     )
         finally:
+            # The scope is left where it is, spent: a pipelined request may be watched for already.
             self.in_flight -= 1
-            connection.watch(None)
 
     async def _answer(self, inbound: Inbound, client: HttpClient) -> bool:
         try:

@@ -110,7 +110,8 @@ async def _through_proxy(proxy: str, origin: Origin) -> trio.SocketStream:
             answer += data
             if not data or len(answer) > 65_536:
                 raise Unreachable("the egress proxy closed the connection")
-        status = answer.split(b" ", 2)[1] if answer.startswith(b"HTTP/1.") else b"?"
+        words = answer.split(b"\r\n", 1)[0].split(b" ")
+        status = words[1] if words[0].startswith(b"HTTP/1.") and len(words) > 1 else b"?"
         if status != b"200":
             raise Unreachable(f"the egress proxy answered {status[:3].decode('latin-1')} for {origin}")
     except BaseException:

@@ -269,6 +269,10 @@ class Server:
         with trio.move_on_after(1):
             try:
                 await stream.send_all(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+                await stream.send_eof()
+                # Its request is read and thrown away, or our close would reset the connection under the reply.
+                while await stream.receive_some(FIRST_READ_BYTES):
+                    pass
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 pass
         stream.socket.close()

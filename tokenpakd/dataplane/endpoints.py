@@ -21,6 +21,7 @@ _SAFE = [
 ]
 _JSON = b"application/json"
 RECENT_MAX = 1000
+_DIGITS_MAX = 18
 
 
 class Plane(pipeline.Plane, Protocol):
@@ -101,4 +102,7 @@ async def _find(inbound: Inbound, plane: Plane) -> tuple[int, bytes, bytes] | No
 
 def _limit(query: bytes) -> int | None:
     value = parse_qs(query.decode("latin-1")).get("limit", ["20"])[0]
-    return min(int(value), RECENT_MAX) if value.isascii() and value.isdigit() and int(value) > 0 else None
+    # Thousands of digits are no number to int() either.
+    if not (value.isascii() and value.isdigit()) or len(value) > _DIGITS_MAX:
+        return None
+    return min(int(value), RECENT_MAX) or None

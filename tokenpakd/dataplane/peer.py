@@ -17,7 +17,8 @@ _NLM_F_REQUEST = 1
 _NOCOOKIE = b"\xff" * 8
 _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI")
-_UID_OFFSET = _HEADER.size + 4 + 48 + 4 * 3
+_ENDS_OFFSET = _HEADER.size + 4
+_UID_OFFSET = _ENDS_OFFSET + 48 + 4 * 3
 """inet_diag_msg: 4 bytes of states, the 48-byte socket id, then expires, rqueue, wqueue, uid."""
 
 
@@ -69,6 +70,8 @@ class PeerUids:
             return None
         if len(answer) < _UID_OFFSET + 4 or _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY:
             return None
+        if answer[_ENDS_OFFSET : _ENDS_OFFSET + len(ends)] != ends:
+            return None  # The late answer to an earlier question: of another connection.
         return int(struct.unpack_from("=I", answer, _UID_OFFSET)[0])
 
 

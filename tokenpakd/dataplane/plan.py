@@ -9,16 +9,18 @@ from tokenpakd.ipc.worker_api import Snapshot
 from tokenpakd.providers.provider import Provider
 from tokenpakd.tip.modes import Mode
 
-CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
-"""Header fields that carry a provider's key."""
-
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a request goes. `keeps_credential` is False where the caller's key does not belong to that host."""
+    """Where a request goes.
+
+    `withheld` names header fields, in lower case, whose keys do not belong to that host; `withholds_query_key` is the
+    same of `?key=`.
+    """
 
     provider: Provider
     rule: str
-    keeps_credential: bool = True
+    withheld: frozenset[bytes] = frozenset()
+    withholds_query_key: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

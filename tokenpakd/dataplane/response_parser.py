@@ -14,6 +14,8 @@ HEAD_BYTES_MAX = 262_144
 class ResponseParser:
     """One response. Feed reads in; `status` and `headers` are there once `has_head`, `is_complete` ends it.
 
+    `has_begun`: at least one byte came, so the request was seen.
+
     Interim (1xx) responses are passed over. Header names keep their case. `feed` returns the body bytes that
     this read brought, joined.
 
@@ -33,12 +35,14 @@ class ResponseParser:
         self._head_bytes = 0
         self._is_framed = False
         self._is_garbled = False
+        self.has_begun = False
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> bytes:
         """Take one read; return the body bytes in it."""
         if self.is_complete or self._is_garbled:
             raise Garbled("malformed response body")
+        self.has_begun = True
         if not self.has_head:
             self._head_bytes += len(data)
         try:
@@ -46,8 +50,9 @@ class ResponseParser:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             if not self.has_head:
                 raise Garbled(f"malformed response ({type(exc).__name__})") from None
-            # What came before it is good and goes on first.
-            self._is_garbled = not self._is_head_request
+            # What came before it is good and goes on first. Behind the end it only spoils the connection.
+            self._is_garbled = not self.is_complete
+            self.keeps_alive = False
         if not self.has_head and self._head_bytes > HEAD_BYTES_MAX:
             raise Garbled("response head too large")
         if not self._pieces:
@@ -72,6 +77,11 @@ class ResponseParser:
 
     # callbacks of httptools
 
+    def on_message_begin(self) -> None:
+        """Distrust a connection on which a second response follows that nobody asked for."""
+        if self.is_complete:
+            self.keeps_alive = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a field of the head; trailers come after it and are dropped."""
         if not self.has_head:
@@ -80,6 +90,8 @@ class ResponseParser:
     def on_headers_complete(self) -> None:
         """Take the status; an interim response is forgotten."""
         status: int = self._parser.get_status_code()
+        if self.is_complete:
+            return
         if status < 200:
             self.headers.clear()
             return
@@ -92,7 +104,8 @@ class ResponseParser:
 
     def on_body(self, data: bytes) -> None:
         """Collect what this read brought."""
-        self._pieces.append(data)
+        if not self.is_complete:
+            self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         """End the response, if it was the final one."""

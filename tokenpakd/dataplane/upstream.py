@@ -136,7 +136,7 @@ class Upstream(httpx.AsyncBaseTransport):
                 first = await send_pieces(connection, call.head, call.body, parser, call.silence_s)
         except Cut:
             connection.close()
-            if not parser.has_head and connection.is_reused and isinstance(call.body, bytes):
+            if not parser.has_begun and connection.is_reused and isinstance(call.body, bytes):
                 raise _Stale from None
             raise Unreachable(f"{call.origin} closed the connection without an answer") from None
         except BaseException:
@@ -159,7 +159,8 @@ class Upstream(httpx.AsyncBaseTransport):
     def release(self, connection: UpstreamConnection, parser: ResponseParser) -> None:
         """Keep a connection whose response ended in good order; close any other."""
         stack = self._idle.setdefault(connection.origin, [])
-        if parser.is_complete and parser.keeps_alive and len(stack) < IDLE_MAX:
+        is_clean = parser.is_complete and parser.keeps_alive and not connection.owes_bytes
+        if is_clean and len(stack) < IDLE_MAX:
             connection.idle_since_s = trio.current_time()
             stack.append(connection)
         else:

@@ -19,9 +19,9 @@ IDLE_S = 75.0
 
 
 class UpstreamConnection:
-    """One kept-alive connection and, while a response runs on it, its parser."""
+    """One kept-alive connection. `owes_bytes`: an early answer ended an upload, so no request may follow on it."""
 
-    __slots__ = ("idle_since_s", "is_reused", "origin", "socket", "stream")
+    __slots__ = ("idle_since_s", "is_reused", "origin", "owes_bytes", "socket", "stream")
 
     def __init__(self, origin: Origin, stream: Stream) -> None:
         self.origin = origin
@@ -30,6 +30,7 @@ class UpstreamConnection:
         self.socket = transport.socket
         self.idle_since_s = 0.0
         self.is_reused = False
+        self.owes_bytes = False
 
     def close(self) -> None:
         self.socket.close()
@@ -127,12 +128,14 @@ async def send_pieces(
     """Send an upload while watching for an early answer, which ends the sending."""
     failures: list[Exception] = []
     answer = trio.CancelScope()
+    connection.owes_bytes = True
 
     async def send(scope: trio.CancelScope) -> None:
         try:
             await _send(connection, head)
             async for piece in pieces:
                 await _send(connection, piece)
+            connection.owes_bytes = False
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except Exception as exc:  # noqa: BLE001

@@ -45,7 +45,8 @@ class Worker:
         self.recorder = recorder
         self.clock: Callable[[], float] = time.perf_counter
         self.is_leaving = False
-        self.is_draining = False
+        self.is_stopping = False
+        self.bytes_carried = 0
         self.snapshot = snapshot
         self.providers: Mapping[str, Provider] = {}
         self.http: Server | None = None
@@ -91,6 +92,7 @@ class Worker:
 
     def finished(self, row: CloseRow) -> None:
         """Count and log an exchange that has its row."""
+        self.bytes_carried += row.opened.bytes_received + row.bytes_returned
         self._metrics.observe(row)
         log_exchange(row)
 
@@ -116,10 +118,14 @@ class Worker:
         return self.accept.in_flight if self.accept is not None else 0
 
     def health(self) -> tuple[int, object]:
-        """Return status and document of /health: 503 while draining, degraded when something is not as it should."""
+        """Return status and document of /health.
+
+        503 while the daemon drains, degraded when something is not as it should be. A worker that hands over to a
+        new one is no outage: it says what the new one would.
+        """
         telemetry = self.recorder.state()
         troubled = self.snapshot.safe_mode or any(view.state in ("safe_mode", "dead") for view in self._fleet.workers)
-        status = "draining" if self.is_draining else "degraded" if troubled or telemetry.state != "ok" else "ok"
+        status = "draining" if self.is_stopping else "degraded" if troubled or telemetry.state != "ok" else "ok"
         document = {
             "status": status,
             "version": __version__,
@@ -139,7 +145,7 @@ class Worker:
             "telemetry": telemetry,
             "paused_until": self.snapshot.paused_until_unix_ms,
         }
-        return (503 if self.is_draining else 200), document
+        return (503 if self.is_stopping else 200), document
 
     def metrics(self) -> bytes:
         """Return the Prometheus text."""

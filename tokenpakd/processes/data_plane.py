@@ -26,12 +26,14 @@ from tokenpakd.dataplane.worker import Worker
 from tokenpakd.exchange.request import RequestId
 from tokenpakd.ipc.link import Link, from_fd
 from tokenpakd.ipc.worker_api import Applied, Drain, Drained, Fleet, Ready, Snapshot, ToWorker
+from tokenpakd.processes.heap import Heap
 from tokenpakd.storage.recorder import Recorder
 from tokenpakd.telemetry import logs
 
 log = logging.getLogger("tokenpakd.dataplane")
 
 HEARTBEAT_S = 0.5
+SWEEP_AFTER_BYTES = 4 * 1_048_576
 LIFELINE_DRAIN_S = 30.0
 """How long what is in flight may take when the supervisor is gone."""
 
@@ -85,6 +87,8 @@ def _new_id() -> RequestId:
 async def _serve(
     worker: Worker, link: Link[ToWorker], peers: PeerUids, http_fds: tuple[int, ...], ws_fds: tuple[int, ...]
 ) -> None:
+    heap = Heap()
+    heap.configure()
     accept = Accept(worker, new_id=_new_id, unix_ms=lambda: time.time_ns() // 1_000_000, policy=worker.policy)
     server = Server(accept, Timing(), max_connections=worker.max_connections, peer_uid=peers.lookup)
     websocket = WebSocketDoor(worker.policy, peers.lookup)
@@ -99,7 +103,7 @@ async def _serve(
         accepting: trio.CancelScope = await process.start(_accept, doors)
         process.start_soon(server.keep_deadlines)
         process.start_soon(worker.upstream.keep_fresh)
-        process.start_soon(_beat, worker, link)
+        process.start_soon(_beat, worker, link, heap)
         await link.send(Ready(generation=worker.snapshot.generation))
         # What start-up made lives as long as the process; the collector need not walk it again.
         gc.collect()
@@ -121,15 +125,19 @@ async def _accept(
         task_status.started(accepting.cancel_scope)
 
 
-async def _beat(worker: Worker, link: Link[ToWorker]) -> None:
+async def _beat(worker: Worker, link: Link[ToWorker], heap: Heap) -> None:
     """Tell the supervisor twice a second that this loop turns, and give the store its second."""
-    beats = 0
+    beats = swept_at = 0
     while True:
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await link.send(worker.heartbeat(_rss_bytes()))
         beats += 1
         if beats % 2 == 0:
             worker.recorder.tick(trio.current_time())
+        carried = worker.bytes_carried - swept_at
+        if carried > SWEEP_AFTER_BYTES and (worker.in_flight == 0 or carried > 16 * SWEEP_AFTER_BYTES):
+            swept_at = worker.bytes_carried
+            heap.trim()
         await trio.sleep(HEARTBEAT_S)
 
 
@@ -186,10 +194,11 @@ class _Leave:
 
     def _begin(self, nursery: trio.Nursery, deadline_s: float, *, close_idle: bool) -> None:
         self._drained.deadline = min(self._drained.deadline, trio.current_time() + deadline_s)
+        is_first = not self._server.is_draining
         self._server.drain(close_idle=close_idle)
-        if self._worker.is_draining:
+        self._worker.is_stopping = self._worker.is_stopping or close_idle
+        if not is_first:
             return
-        self._worker.is_draining = True
         log.info("draining", extra={"in_flight": self._worker.in_flight, "deadline_s": deadline_s})
         self._accepting.cancel()
         for group in self._listeners:

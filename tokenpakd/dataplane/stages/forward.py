@@ -6,8 +6,9 @@ Header fields go on verbatim, in order and case, minus hop-by-hop fields and our
 from collections.abc import AsyncIterator
 
 from tokenpakd.dataplane.call import UpstreamCall, origin_of
-from tokenpakd.dataplane.plan import CREDENTIAL_HEADERS, Plan
+from tokenpakd.dataplane.plan import Plan
 from tokenpakd.exchange.faults import Garbled, Refused, TimedOut, UpstreamError
+from tokenpakd.exchange.request import Inbound
 from tokenpakd.tip.headers import PREFIX
 
 _HOP_BY_HOP = frozenset(
@@ -37,12 +38,10 @@ def call(plan: Plan, *, upload: AsyncIterator[bytes] | None, content_length: int
     assert plan.route is not None
     origin, prefix = origin_of(plan.route.provider.endpoint)
     inbound = plan.inbound
-    target = prefix + inbound.target
+    target = prefix + (_without_key(inbound) if plan.route.withholds_query_key else inbound.target)
     length = len(plan.body) if plan.body is not None else content_length
     lines = [b"%b %b HTTP/1.1" % (inbound.method.encode(), target), b"Host: " + origin.authority.encode()]
-    skipped = _NOT_UP | _named_by_connection(inbound.headers)
-    if not plan.route.keeps_credential:
-        skipped |= frozenset(CREDENTIAL_HEADERS)
+    skipped = _NOT_UP | _named_by_connection(inbound.headers) | plan.route.withheld
     for name, value in inbound.headers:
         lower = name.lower()
         if lower == b"content-length" and length is not None:
@@ -63,6 +62,11 @@ def call(plan: Plan, *, upload: AsyncIterator[bytes] | None, content_length: int
         body=plan.body if plan.body is not None else upload if upload is not None else b"",
         silence_s=silence_s or None,
     )
+
+
+def _without_key(inbound: Inbound) -> bytes:
+    pairs = [pair for pair in inbound.query.split(b"&") if not pair.startswith(b"key=")]
+    return inbound.path + b"?" + b"&".join(pairs) if pairs else inbound.path
 
 
 def _named_by_connection(headers: tuple[tuple[bytes, bytes], ...] | list[tuple[bytes, bytes]]) -> frozenset[bytes]:

@@ -1,8 +1,7 @@
 """Room: which provider answers. Until routing rules come: the caller's header, the model of a provider that
 only configuration names, the path, then the headers.
 
-A caller's key never reaches a host it does not belong to: where the provider is not the one that the path and
-headers mean, the key goes along only if its form is that provider's.
+A caller's key never reaches a host it does not belong to: `_with_own_keys`.
 """
 
 from collections.abc import Mapping
@@ -10,12 +9,13 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from tokenpakd.dataplane.call import origin_of
-from tokenpakd.dataplane.plan import CREDENTIAL_HEADERS, Plan, Route
+from tokenpakd.dataplane.call import Origin, origin_of
+from tokenpakd.dataplane.plan import Plan, Route
 from tokenpakd.dialects.classify import caller_dialect
 from tokenpakd.exchange.faults import Refused
 from tokenpakd.exchange.request import DialectName, Inbound
 from tokenpakd.providers.provider import Provider
+from tokenpakd.providers.registry import BUILT_IN
 from tokenpakd.tip import headers
 
 _BY_DIALECT = {
@@ -26,6 +26,17 @@ _BY_DIALECT = {
     DialectName.OLLAMA: "ollama",
 }
 _BY_PREFIX = ((b"/v1beta/", "gemini"), (b"/v1/", "openai"), (b"/api/", "ollama"))
+_KEY_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
+_OWNERS = sorted(
+    ((prefix, provider.name) for provider in BUILT_IN for prefix in provider.key_prefixes),
+    key=lambda pair: -len(pair[0]),
+)
+_PUBLISHED = {
+    origin.host: provider.name
+    for provider in BUILT_IN
+    if provider.endpoint and not (origin := origin_of(provider.endpoint)[0]).is_loopback
+}
+"""Hosts of the built-in providers' own APIs."""
 
 
 def decide(plan: Plan, providers: Mapping[str, Provider]) -> tuple[Plan, str]:
@@ -43,8 +54,7 @@ def decide(plan: Plan, providers: Mapping[str, Provider]) -> tuple[Plan, str]:
         if provider is None:
             raise Refused(404, "not_found", "tokenpak: no provider serves this path. Run `tokenpakctl providers`.")
         route = Route(provider=provider, rule="path" if plan.endpoint.dialect in _BY_DIALECT else "headers")
-    elif route.provider.name != natural:
-        route = _cross(route, inbound)
+    route = _with_own_keys(route, inbound, providers, is_addressed=route.provider.name == natural)
     return msgspec.structs.replace(plan, route=route), f"{route.provider.name} by {route.rule}"
 
 
@@ -52,11 +62,14 @@ def _natural(plan: Plan) -> str | None:
     """Return the provider that path and headers mean, by name."""
     inbound = plan.inbound
     named = _BY_DIALECT.get(caller_dialect(plan.endpoint, inbound.headers, inbound.query))
-    if named is not None:
+    # /v1/models has no dialect of its own: without a better sign it is OpenAI's, but a key is a better sign.
+    if named is not None and (named != "openai" or plan.endpoint.dialect is not DialectName.OTHER):
         return named
     bearer = inbound.header(b"authorization") or b""
     if b"sk-ant-" in bearer or inbound.header(b"x-api-key") is not None:
         return "anthropic"
+    if named is not None:
+        return named
     for prefix, provider in _BY_PREFIX:
         if inbound.path.startswith(prefix):
             return provider
@@ -89,24 +102,52 @@ def _by_model(plan: Plan, providers: Mapping[str, Provider], natural: str | None
     return None
 
 
-def _cross(route: Route, inbound: Inbound) -> Route:
-    """Decide on the caller's key for a provider it was not addressed to."""
+def _with_own_keys(route: Route, inbound: Inbound, providers: Mapping[str, Provider], *, is_addressed: bool) -> Route:
+    """Withhold every key that does not belong to the provider; refuse where it would have to do without one.
+
+    A provider that path and headers mean gets what was sent, save keys that by their form are another's: those never
+    reach a published host. Any other provider gets only keys of its own form.
+    """
     provider = route.provider
-    for name in CREDENTIAL_HEADERS:
-        value = inbound.header(name)
-        if value is None:
+    origin = origin_of(provider.endpoint)[0]
+    names = _KEY_HEADERS.union(*(each.key_headers for each in providers.values()))
+    own, foreign = set(), set()
+    for name, value in inbound.headers:
+        lower = name.lower()
+        if lower not in names:
             continue
-        key = value[7:] if value[:7].lower() == b"bearer " else value
-        # `sk-` is OpenAI's form, but every `sk-ant-` key is Anthropic's.
-        is_anthropics = key.startswith(b"sk-ant-") and provider.name != "anthropic"
-        if name in provider.key_headers and key.startswith(provider.key_prefixes or b"\0") and not is_anthropics:
-            return route
-    if origin_of(provider.endpoint)[0].is_loopback:
-        return msgspec.structs.replace(route, keeps_credential=False)
-    raise Refused(
-        401,
-        "no_credential",
-        f"tokenpak: the key of this request is not for {provider.name} and was not sent there; "
-        f"send one of its own, or drop {headers.ROUTE}",
-        may_retry=False,
-    )
+        key = value[7:].strip() if value[:7].lower() == b"bearer " else value
+        fits = not _is_anothers(key, origin) if is_addressed else _is_of_form(lower, key, provider)
+        (own if fits else foreign).add(lower)
+    query_key = next((pair[4:] for pair in inbound.query.split(b"&") if pair.startswith(b"key=")), None)
+    withholds_query_key = query_key is not None and (not is_addressed or _is_anothers(query_key, origin))
+    # Two fields of one name, one of them foreign: neither goes.
+    own -= foreign
+    is_bare = bool(foreign or withholds_query_key) if is_addressed else True
+    if is_bare and not own and not origin.is_loopback:
+        raise Refused(
+            401,
+            "no_credential",
+            f"tokenpak: this request holds no key for {provider.name}; another provider's was not sent there. "
+            f"Send one of its own, or choose with {headers.ROUTE}",
+            may_retry=False,
+        )
+    withheld = frozenset(foreign if is_addressed else foreign | {b"cookie"})
+    return msgspec.structs.replace(route, withheld=withheld, withholds_query_key=withholds_query_key)
+
+
+def _is_of_form(name: bytes, key: bytes, provider: Provider) -> bool:
+    # `sk-` is OpenAI's form, but every `sk-ant-` key is Anthropic's.
+    has_form = key.startswith(provider.key_prefixes or b"\0") and _owner(key) in (provider.name, None)
+    return name in provider.key_headers and has_form
+
+
+def _is_anothers(key: bytes, origin: Origin) -> bool:
+    """Whether a key's form names one provider and the host is another's own; a gateway may take any key."""
+    here, owner = _PUBLISHED.get(origin.host), _owner(key)
+    return here is not None and owner is not None and owner != here
+
+
+def _owner(key: bytes) -> str | None:
+    """Return the built-in provider that keys of this form belong to: the longest prefix decides."""
+    return next((name for prefix, name in _OWNERS if key.startswith(prefix)), None)
