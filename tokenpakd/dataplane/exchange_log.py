@@ -80,20 +80,24 @@ class ExchangeLog:
         name = "forward" if self._called_s is not None else "refuse"
         self._rooms.append(RoomTrace(name, round((now_s - self._entered_s) * 1000, 3), outcome.value))
         self._rooms.append(RoomTrace("meter", 0.0, "no usage" if usage is None else "usage as reported"))
-        row = record.closing_row(
-            self.plan,
-            self._opened or record.opening_row(self.plan),
-            outcome,
-            status=status,
-            upstream_status=self.upstream_status,
-            usage=usage,
-            bytes_returned=self.bytes_returned,
-            ttfb_ms=self.ttfb_ms,
-            duration_ms=round(self.elapsed_ms(), 3),
-            overhead_ms=round(self.overhead_ms, 3),
-            error_code=error_code,
-            note=note or self.plan.look.note,
-            rooms=tuple(self._rooms),
-        )
+        try:
+            row = record.closing_row(
+                self.plan,
+                self._opened or record.opening_row(self.plan),
+                outcome,
+                status=status,
+                upstream_status=self.upstream_status,
+                usage=usage,
+                bytes_returned=self.bytes_returned,
+                ttfb_ms=self.ttfb_ms,
+                duration_ms=round(self.elapsed_ms(), 3),
+                overhead_ms=round(self.overhead_ms, 3),
+                error_code=error_code,
+                note=note or self.plan.look.note,
+                rooms=tuple(self._rooms),
+            )
+        except Exception as exc:  # noqa: BLE001
+            # Every exchange has its row: one that says little where the room that writes it is at fault.
+            row = record.bare_row(self.plan, outcome, status=status, error_code=type(exc).__name__)
         self._recorder.close(row)
         self._finished(row)

@@ -54,6 +54,13 @@ async def relay(plan: Plan, answer: Answer, client: Client, journal: ExchangeLog
     Raises:
       trio.Cancelled: the client left; the upstream connection is closed.
     """
+    try:
+        await _pass_on(plan, answer, client, journal)
+    finally:
+        answer.body.close()
+
+
+async def _pass_on(plan: Plan, answer: Answer, client: Client, journal: ExchangeLog) -> None:
     body, received = answer.body, answer.headers
     status = journal.upstream_status = answer.status
     journal.ttfb_ms = round(journal.elapsed_ms(), 3)
@@ -83,8 +90,6 @@ async def relay(plan: Plan, answer: Answer, client: Client, journal: ExchangeLog
         # What was used until the client left is still paid for.
         journal.usage = meter.finish().usage
         raise
-    finally:
-        body.close()
     metered = meter.finish()
     error_code = metered.error_code
     if status >= 400 or error_code is not None:

@@ -79,6 +79,17 @@ def closing_row(
     )
 
 
+def bare_row(plan: Plan, outcome: Outcome, *, status: int | None, error_code: str) -> CloseRow:
+    """Return a row of what needs no work to be known, for when the others cannot be made."""
+    opened = OpenRow(
+        id=plan.inbound.id, at_unix_ms=plan.inbound.at_unix_ms, boot_id=plan.snapshot.boot_id,
+        worker=plan.snapshot.worker, path="", dialect=plan.endpoint.dialect.value, provider="", model=None,
+        is_stream=False, mode=plan.applied.value, conversation=None, client="unknown", bytes_received=0, bytes_sent=0,
+        saved_tokens=0, sent_tokens_estimate=None, spans_replaced=0,
+    )  # fmt: skip
+    return CloseRow(opened=opened, outcome=outcome, status=status, error_code=error_code, note="row incomplete")
+
+
 def _estimate(body: bytes) -> int:
     # Counting costs 2-3 ms per MB: a large body is counted by its first 64 KiB.
     sample = body[:_SAMPLE_BYTES]

@@ -1,0 +1,82 @@
+"""The row says what happened, and holds no text of the exchange."""
+
+import msgspec
+import pytest
+
+from tests.tokenpakd.dataplane.fakes import ANTHROPIC_BODY, custom, plan
+from tokenpakd.dataplane.plan import Route
+from tokenpakd.dataplane.stages import record
+from tokenpakd.exchange.row import Outcome, RoomTrace
+from tokenpakd.exchange.usage import Usage
+from tokenpakd.tip.modes import Mode
+
+ROOMS = (RoomTrace("parse", 0.1, "x"),)
+
+
+def test_the_opening_row_is_what_is_known_before_the_call() -> None:
+    given = plan((b"User-Agent", b"claude-cli/2.0"), model="claude-sonnet-4-5")
+    given = msgspec.structs.replace(
+        given, body=b"{}", route=Route(provider=custom("acme", "https://x"), rule="r"), mode=Mode.HYBRID,
+        applied=Mode.STRICT, conversation="c" * 32, spans_replaced=2, saved_tokens=7,
+    )  # fmt: skip
+    row = record.opening_row(given)
+    assert (row.provider, row.model, row.client, row.mode) == ("acme", "claude-sonnet-4-5", "claude-code", "strict")
+    assert (row.bytes_received, row.bytes_sent) == (len(ANTHROPIC_BODY), 2)
+    assert (row.saved_tokens, row.spans_replaced, row.conversation) == (7, 2, "c" * 32)
+    assert (row.boot_id, row.worker, row.dialect) == ("boot", "w1", "anthropic_messages")
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (b"/v1/messages?key=secret", "/v1/messages"),
+        (b"/v1/caf%C3%A9", "/v1/café"),
+        (b"/v1/%ff%fe", "/v1/\ufffd\ufffd"),
+        (b"/" + b"a" * 500, "/" + "a" * 199),
+        (b"/v1/%", "/v1/%"),
+    ],
+)
+def test_the_path_is_readable_bounded_and_without_its_query(target: bytes, path: str) -> None:
+    assert record.opening_row(plan(target=target)).path == path
+
+
+def test_a_stream_of_bytes_has_no_size_and_no_provider_before_it_is_routed() -> None:
+    row = record.opening_row(plan(target=b"/v1/files", body=None))
+    assert (row.bytes_received, row.bytes_sent, row.provider, row.client) == (0, 0, "", "unknown")
+
+
+def closed(given_usage: Usage | None, *, target: bytes = b"/v1/messages", body: bytes = ANTHROPIC_BODY) -> int | None:
+    given = plan(target=target, body=body)
+    row = record.closing_row(
+        given, record.opening_row(given), Outcome.OK, status=200, usage=given_usage, duration_ms=1.0, rooms=ROOMS
+    )
+    assert (row.rooms, row.usage, row.outcome) == (ROOMS, given_usage, Outcome.OK)
+    return row.opened.sent_tokens_estimate
+
+
+def test_our_count_stands_in_where_the_provider_reported_none() -> None:
+    assert closed(Usage(input_uncached=9, output=1)) is None
+    assert (closed(None) or 0) > 0
+    assert (closed(Usage(output=1)) or 0) > 0
+    assert closed(None, target=b"/v1/messages/count_tokens") is None
+    assert closed(None, body=b"") is None
+
+
+def test_a_large_body_is_counted_by_its_beginning() -> None:
+    small, large = closed(None, body=b"word " * 10_000), closed(None, body=b"word " * 1_000_000)
+    assert small is not None
+    assert large is not None
+    assert 80 * small < large < 120 * small
+
+
+def test_a_bare_row_needs_no_more_than_the_head() -> None:
+    row = record.bare_row(plan((b"user-agent", b"x")), Outcome.CRASHED, status=500, error_code="ValueError")
+    assert (row.opened.id, row.outcome, row.status, row.error_code) == ("tpk_1", Outcome.CRASHED, 500, "ValueError")
+    assert row.note == "row incomplete"
+
+
+def test_no_row_holds_text_of_the_exchange() -> None:
+    secret = b"sk-ant-secret"
+    given = plan((b"x-api-key", secret), (b"user-agent", secret), target=b"/v1/messages?key=" + secret, body=secret)
+    row = record.closing_row(given, record.opening_row(given), Outcome.OK, status=200, duration_ms=1.0, rooms=ROOMS)
+    assert secret not in msgspec.json.encode(row)
