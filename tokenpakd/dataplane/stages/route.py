@@ -111,7 +111,8 @@ def _with_own_keys(route: Route, inbound: Inbound, providers: Mapping[str, Provi
     provider = route.provider
     origin = origin_of(provider.endpoint)[0]
     names = _KEY_HEADERS.union(*(each.key_headers for each in providers.values()))
-    own, foreign = set(), set()
+    own: set[bytes] = set()
+    foreign: set[bytes] = set()
     for name, value in inbound.headers:
         lower = name.lower()
         if lower not in names:

@@ -1,0 +1,151 @@
+"""What a request is seen to be, and which mode it gets."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from tests.tokenpakd.dataplane.fakes import ANTHROPIC_BODY, CONFIG, plan, snapshot
+from tokenpakd.dataplane.plan import Plan
+from tokenpakd.dataplane.stages import parse
+from tokenpakd.exchange.faults import Refused
+from tokenpakd.exchange.row import Pin
+from tokenpakd.tip.modes import Mode
+
+STRICT, HYBRID, AGGRESSIVE = Mode.STRICT, Mode.HYBRID, Mode.AGGRESSIVE
+RESULT = (
+    b'{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":"hi"},'
+    b'{"role":"assistant","content":[{"type":"tool_use","id":"t1","name":"Read","input":{"path":"a.py"}}]},'
+    b'{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"text of a.py"}]}]}'
+)
+OFF = msgspec.structs.replace(CONFIG, compression=msgspec.structs.replace(CONFIG.compression, enabled=False))
+
+
+def no_pin(conversation: str, epoch: int) -> Pin | None:
+    del conversation, epoch
+    return None
+
+
+def pinned(mode: str) -> Callable[[str, int], Pin | None]:
+    return lambda conversation, epoch: Pin(conversation=conversation, mode=mode, epoch=epoch, created_unix_ms=1)
+
+
+def look(given: Plan, find_pin: Callable[[str, int], Pin | None] = no_pin) -> Plan:
+    return parse.look(given, find_pin)[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "pin", "daemon", "expect"),
+    [
+        (None, None, HYBRID, HYBRID),
+        (None, None, STRICT, STRICT),
+        (None, "strict", HYBRID, STRICT),
+        (None, "aggressive", STRICT, AGGRESSIVE),
+        (b"aggressive", None, STRICT, AGGRESSIVE),
+        (b"strict", "aggressive", HYBRID, STRICT),
+        (b" Hybrid ", "strict", STRICT, HYBRID),
+        (None, "mode of a later version", HYBRID, HYBRID),
+    ],
+)
+def test_mode_is_the_headers_else_the_pins_else_the_daemons(
+    header: bytes | None, pin: str | None, daemon: Mode, expect: Mode
+) -> None:
+    fields = [(b"X-TokenPak-Mode", header)] if header is not None else []
+    found = look(plan(*fields, snapshot=snapshot(mode=daemon)), pinned(pin) if pin else no_pin)
+    assert (found.mode, found.applied) == (expect, expect)
+
+
+@pytest.mark.parametrize("value", [b"", b"fast", b"strict,hybrid", b"\xff", b"strict hybrid"])
+@pytest.mark.parametrize("body", [ANTHROPIC_BODY, None])
+def test_an_unknown_mode_is_400(value: bytes, body: bytes | None) -> None:
+    with pytest.raises(Refused) as raised:
+        look(plan((b"x-tokenpak-mode", value), body=body))
+    assert (raised.value.status, raised.value.code) == (400, "bad_mode")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"paused_until_unix_ms": 1_001}, {"safe_mode": True}, {"config": OFF}],
+    ids=["paused", "safe mode", "compression off"],
+)
+def test_is_strict_whatever_was_asked_but_keeps_its_mode(changes: dict[str, object]) -> None:
+    given = plan((b"x-tokenpak-mode", b"aggressive"), body=RESULT, snapshot=snapshot(**changes))  # type: ignore[arg-type]
+    found = look(given)
+    assert (found.mode, found.applied) == (AGGRESSIVE, STRICT)
+    assert found.new_pin is not None
+    assert found.new_pin.mode == "aggressive", "when the pause is over the conversation is what it was to be"
+    assert not found.look.spans
+
+
+def test_a_pause_ends_by_itself() -> None:
+    assert look(plan(snapshot=snapshot(mode=HYBRID, paused_until_unix_ms=1_000))).applied is HYBRID
+
+
+def test_a_conversation_is_pinned_once() -> None:
+    first = look(plan(snapshot=snapshot(mode=HYBRID, pin_epoch=3)))
+    assert first.new_pin == Pin(conversation=first.conversation or "", mode="hybrid", epoch=3, created_unix_ms=1_000)
+    second = look(plan(), pinned("hybrid"))
+    assert second.new_pin is None
+    assert second.conversation == first.conversation
+
+
+def test_the_pin_is_looked_for_under_the_epoch_that_stands() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def find(conversation: str, epoch: int) -> Pin | None:
+        asked.append((conversation, epoch))
+        return None
+
+    found = look(plan(snapshot=snapshot(pin_epoch=7)), find)
+    assert asked == [(found.conversation, 7)]
+
+
+def test_a_conversation_is_the_same_on_its_next_turn_and_another_with_another_salt() -> None:
+    longer = ANTHROPIC_BODY[:-2] + b',{"role":"assistant","content":"yes"},{"role":"user","content":"go on"}]}'
+    assert look(plan(body=longer)).conversation == look(plan()).conversation
+    assert look(plan(snapshot=snapshot(salt_hex="11" * 16))).conversation != look(plan()).conversation
+
+
+@pytest.mark.parametrize("target", [b"/v1/messages/count_tokens", b"/v1/embeddings", b"/v1/completions"])
+def test_only_conversations_are_pinned(target: bytes) -> None:
+    found = look(plan(target=target, snapshot=snapshot(mode=HYBRID)), pinned("aggressive"))
+    assert (found.conversation, found.new_pin, found.mode) == (None, None, HYBRID)
+
+
+@pytest.mark.parametrize(
+    ("daemon", "pin", "has_spans"),
+    [(HYBRID, None, True), (STRICT, None, False), (HYBRID, "strict", True), (STRICT, "hybrid", True)],
+)
+def test_spans_are_there_wherever_they_may_be_needed(daemon: Mode, pin: str | None, *, has_spans: bool) -> None:
+    found = look(plan(body=RESULT, snapshot=snapshot(mode=daemon)), pinned(pin) if pin else no_pin)
+    assert bool(found.look.spans) is has_spans
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"prose", b"\xff\xfe", b"[" * 100_000, b'{"messages":"\\ud800"}', b"null", b"[]", b'"x"'],
+)  # fmt: skip
+def test_a_body_that_cannot_be_read_goes_on_with_a_note(body: bytes) -> None:
+    found, said = parse.look(plan(body=body, snapshot=snapshot(mode=HYBRID)), no_pin)
+    assert found.body is body
+    assert (found.look.spans, found.conversation, found.new_pin) == ((), None, None)
+    assert found.look.note is None or found.look.note == said
+
+
+def test_an_encoded_body_goes_on_unread() -> None:
+    found, said = parse.look(plan((b"Content-Encoding", b"gzip"), snapshot=snapshot(mode=HYBRID)), no_pin)
+    assert (found.look.model, found.look.note) == (None, said)
+    assert "encoded" in said
+    assert look(plan((b"content-encoding", b"identity"))).look.model == "claude-sonnet-4-5"
+
+
+def test_an_empty_body_and_a_stream_of_bytes_need_no_look() -> None:
+    assert look(plan(body=b"")).look.note is None
+    unread, said = parse.look(plan(target=b"/v1/files", body=None, snapshot=snapshot(mode=HYBRID)), no_pin)
+    assert (said, unread.mode, unread.conversation) == ("unread", HYBRID, None)
+
+
+def test_model_and_stream_flag_are_seen() -> None:
+    found = look(plan(body=b'{"model":"m","stream":true,"messages":[{"role":"user","content":"a"}]}')).look
+    assert (found.model, found.is_stream, found.message_count) == ("m", True, 1)
+    gemini = look(plan(target=b"/v1beta/models/gemini-2.5-pro:streamGenerateContent", body=b'{"contents":[]}')).look
+    assert (gemini.model, gemini.is_stream) == ("gemini-2.5-pro", True)
