@@ -92,3 +92,27 @@ def test_a_head_that_never_ends_is_garbled() -> None:
     with pytest.raises(Garbled):
         for number in range(300):
             response.feed(b"X-%d: " % number + b"a" * 1024 + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "tail", [PLAIN, b"HTTP/1.1 500 Oops\r\nContent-Length: 3\r\n\r\nabc", b"garbage", b"HTTP/1.1 100 Continue\r\n\r\n"]
+)
+@pytest.mark.parametrize("head", [PLAIN, CHUNKED])
+def test_what_follows_the_end_is_no_part_of_the_response_and_spoils_the_connection(head: bytes, tail: bytes) -> None:
+    response = parser()
+    assert response.feed(head + tail) in (b"hello", b"hello world")
+    assert (response.status, response.is_complete, response.is_garbled) == (200, True, False)
+    assert not response.keeps_alive
+
+
+def test_a_body_after_a_head_response_is_dropped() -> None:
+    response = ResponseParser(is_head_request=True)
+    assert response.feed(PLAIN) == b""
+
+
+def test_has_begun_with_the_first_byte() -> None:
+    response = parser()
+    assert not response.has_begun
+    response.feed(b"H")
+    assert response.has_begun
+    assert not response.has_head
