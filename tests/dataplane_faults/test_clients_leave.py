@@ -104,3 +104,15 @@ def test_one_that_pipelines_and_leaves_is_noticed_within_bounds(lab: Lab) -> Non
     client.close()
     lab.upstream.wait(exchange.closed.is_set, "the close", 3)
     eventually(lambda: in_flight(lab) == 0, "nothing in flight")
+
+
+def test_a_client_that_leaves_with_its_last_byte_keeps_nothing_busy(lab: Lab) -> None:
+    """Request and end in one go: whichever the scheduler sees first, no upstream works for nobody."""
+    lab.upstream.script(MESSAGES, Stall())
+    connections = len(lab.worker().net_connections())
+    for _ in range(TRIES):
+        with lab.client() as client:
+            client.request("POST", MESSAGES, headers=[STRICT, *ANTHROPIC], body=message())
+    eventually(lambda: lab.daemon.get_json("/health")["in_flight"] == 0, "nothing in flight", 5)
+    eventually(lambda: len(lab.worker().net_connections()) <= connections, "all connections closed", 5)
+    assert all(exchange.closed.wait(1) for exchange in lab.upstream.exchanges)

@@ -55,6 +55,7 @@ class Connection:
         self._scope: trio.CancelScope | None = None
         self._protocol: Http1
         self._is_closed = False
+        self._is_left = False
         self._must_close = False
 
     @property
@@ -78,6 +79,9 @@ class Connection:
     def watch(self, scope: trio.CancelScope | None) -> None:
         """Cancel `scope` when the client leaves; None when there is nothing to cancel any more."""
         self._scope = scope
+        if self._is_left:
+            # Its end came in the same round of the scheduler as its request, and was read first.
+            self.client_left()
 
     def client_left(self) -> None:
         """The client closed, or half-closed, its end: whatever runs for it is cancelled."""
@@ -110,6 +114,8 @@ class Connection:
 
     def reset(self) -> None:
         """Close at once with RST."""
+        if self._is_closed:
+            return
         self.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._hard_close()
 
@@ -152,6 +158,7 @@ class Connection:
                 size = BULK_READ_BYTES if len(data) == size else FIRST_READ_BYTES
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
+        self._is_left = True
         await self._protocol.handle(Closed())
 
     async def _on_event(self, event: Event) -> None:
@@ -188,6 +195,7 @@ class Connection:
                 self._break()
 
     def _break(self) -> None:
+        self._is_left = True
         self._hard_close()
         self.client_left()
 
