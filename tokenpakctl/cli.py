@@ -12,12 +12,12 @@ import sys
 
 import tokenpakd
 from tokenpakctl.client import CallFailed, NoDaemon
-from tokenpakctl.session import FAILED, OK, UNAVAILABLE, USAGE, Failed, Session
+from tokenpakctl.session import FAILED, OK, UNAVAILABLE, USAGE, Failed, Session, Unwritable, spell_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Protocol, TextIO
+    from typing import NoReturn, Protocol, TextIO
 
     class Command(Protocol):
         """A module of `tokenpakctl.commands`."""
@@ -56,6 +56,7 @@ LOCAL = frozenset({"integrate", "service", "completion"})
 
 def main() -> int:
     """Run the command line of this process."""
+    spell_out(sys.stdout)
     return run(sys.argv[1:], os.environ)
 
 
@@ -75,20 +76,28 @@ def run(
         if verb not in SUMMARIES:
             session.complain("usage", f"there is no verb {verb!r}{_nearest(verb)}", "Run `tokenpakctl --help`.")
             return USAGE
-        options = parser(verb).parse_args(rest)
-        session.as_json = as_json or options.json
-        return _ended(verb, options, session)
+        session.as_json = as_json or "--json" in rest
+        return _ended(verb, rest, session)
     except BrokenPipeError:
-        # The reader of a pipe has enough. Point stdout elsewhere, or the interpreter complains at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a pipe has enough.
+        _close_stdout()
         return OK
+    except Unwritable as exc:
+        _close_stdout()
+        session.say(f"tokenpakctl: the answer cannot be written: {exc}")
+        return FAILED
     except KeyboardInterrupt:
         return 130
 
 
-def _ended(verb: str, options: argparse.Namespace, session: Session) -> int:
+def _close_stdout() -> None:
+    """Point stdout elsewhere, or the interpreter complains at exit about what it could not write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _ended(verb: str, rest: Sequence[str], session: Session) -> int:
     try:
-        return command(verb).run(options, session)
+        return command(verb).run(parser(verb).parse_args(rest), session)
     except NoDaemon as exc:
         session.complain("unavailable", str(exc), exc.hint)
         return UNAVAILABLE
@@ -100,6 +109,18 @@ def _ended(verb: str, options: argparse.Namespace, session: Session) -> int:
         return exc.exit_code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with arguments as every other complaint is said, in JSON where that was asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line.
+
+        Raises:
+          Failed: exit code 2.
+        """
+        raise Failed(message, f"Run `{self.prog} --help`.", code="usage", exit_code=USAGE)
+
+
 def command(verb: str) -> Command:
     """Load one verb's module."""
     module: Command = importlib.import_module(f"tokenpakctl.commands.{verb}")
@@ -108,7 +129,7 @@ def command(verb: str) -> Command:
 
 def parser(verb: str) -> argparse.ArgumentParser:
     """Yield the argument parser of one verb."""
-    made = argparse.ArgumentParser(prog=f"tokenpakctl {verb}", description=SUMMARIES[verb], allow_abbrev=False)
+    made = _Parser(prog=f"tokenpakctl {verb}", description=SUMMARIES[verb], allow_abbrev=False)
     made.add_argument("--json", action="store_true", help="print one JSON object, or one per line for streams")
     command(verb).arguments(made)
     return made

@@ -11,7 +11,7 @@ _LIMIT_MAX = 1000
 def checked_limit(limit: int) -> int:
     if not 1 <= limit <= _LIMIT_MAX:
         message = f"--limit {limit} is not between 1 and {_LIMIT_MAX}"
-        raise Failed(message, f"Run `tokenpakctl recent --limit {_LIMIT_MAX}`.", code="usage", exit_code=USAGE)
+        raise Failed(message, f"Ask for at most `--limit {_LIMIT_MAX}`.", code="usage", exit_code=USAGE)
     return limit
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from tokenpakd.paths import Paths
 
 OK, FAILED, USAGE, UNAVAILABLE = 0, 1, 2, 69
+_ASCII = {"✓": "ok", "✗": "FAIL", "→": "->", "·": "-", "–": "-", "…": "..."}
 
 
 class Failed(Exception):
@@ -27,6 +30,22 @@ class Failed(Exception):
         self.hint = hint
         self.code = code
         self.exit_code = exit_code
+
+
+class Unwritable(Exception):
+    """Standard output takes nothing more, and its reader did not simply leave."""
+
+
+def spell_out(stream: TextIO | None) -> None:
+    """Let a stream that is not UTF-8 take our signs, spelt in ASCII."""
+    if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
+        codecs.register_error("tokenpakctl", _spelt)
+        stream.reconfigure(errors="tokenpakctl")
+
+
+def _spelt(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(_ASCII.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
 
 
 class Session:
@@ -87,7 +106,12 @@ class Session:
 
     def line(self, text: str) -> None:
         """Print a line at once: a reader of a stream must not wait for a buffer."""
-        print(text, file=self.out, flush=True)
+        try:
+            print(text, file=self.out, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            raise Unwritable(exc.strerror) from exc
 
     def say(self, text: str) -> None:
         """Tell a person something that is not the answer."""
@@ -95,13 +119,13 @@ class Session:
 
     def complain(self, code: int | str, message: str, hint: str) -> None:
         """Print why nothing came of it: `{"error": {code, message, hint}}`, or two lines for people."""
-        from tokenpakctl.render import plain
+        from tokenpakctl.render import plain, plain_lines
 
         if self.as_json:
             self.line(json.dumps({"error": {"code": code, "message": message, "hint": hint}}, separators=(",", ":")))
             return
         ending = f"\n  {plain(hint)}" if hint else ""
-        self.say(f"tokenpakctl: {plain(message)}{ending}")
+        self.say(f"tokenpakctl: {plain_lines(message)}{ending}")
 
     def _name_skew(self, connection: Connection) -> None:
         version = connection.daemon_version

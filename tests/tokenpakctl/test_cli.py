@@ -72,6 +72,38 @@ def test_a_misspelt_verb_is_answered_with_the_nearest(environ: dict[str, str]) -
     assert "did you mean 'stats'?" in ran.json["error"]["message"]
 
 
+def test_wrong_arguments_are_refused_in_the_form_that_was_asked_for(environ: dict[str, str]) -> None:
+    told = run(environ, "mode", "loose")
+    assert (told.code, told.out) == (2, "")
+    assert "'loose'" in told.err
+    assert "tokenpakctl mode --help" in told.err
+    ran = run(environ, "mode", "loose", "--json")
+    assert (ran.code, ran.json["error"]["code"]) == (2, "usage")
+
+
+def test_several_problems_stand_in_lines_of_their_own(environ: dict[str, str], daemon: ControlDouble) -> None:
+    daemon.answers = {"reload": {"error": {"code": -32000, "message": "one\x1b[2J\ntwo"}}}
+    assert run(environ, "reload").err.splitlines()[:2] == ["tokenpakctl: one�[2J", "two"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_behind_stdout_is_named(environ: dict[str, str]) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "tokenpakctl.cli", "--help"]
+        ran = subprocess.run(
+            command, env=environ, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (ran.returncode, ran.stderr) == (1, "tokenpakctl: the answer cannot be written: No space left on device\n")
+
+
+def test_a_terminal_without_our_signs_gets_words(environ: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "tokenpakctl.cli", "doctor"]
+    ascii_only = environ | {"PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(command, env=ascii_only, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.stderr == ""
+    assert "\nok packages: complete" in ran.stdout
+
+
 def test_status_loads_nothing_heavy_and_no_other_verb(environ: dict[str, str], daemon: ControlDouble) -> None:
     daemon.answers["status"] = STATUS
     program = (

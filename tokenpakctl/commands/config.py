@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+_VALUE_CHARS = 60
 _EFFECT = {
     "live": "at the next `tokenpakctl reload`",
     "restart": "at the next `tokenpakctl reload`, with new workers",
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace, session: Session) -> int:
 
 def listing(file: str, keys: list[View]) -> str:
     """Yield all keys as a table."""
-    rows = [[key.text("key"), _value(key), key.text("source")] for key in keys]
+    rows = [[key.text("key"), _shortened(_value(key)), key.text("source")] for key in keys]
     return f"{file}\n\n" + table(("key", "value", "source"), rows)
 
 
@@ -58,6 +59,11 @@ def explained(key: View) -> str:
     return "\n".join(
         [f"{key.text('key')}: {key.text('description', '')}", *(f"  {name:<9} {text}" for name, text in facts if text)]
     )
+
+
+def _shortened(value: str) -> str:
+    """Keep one long value, such as all of `providers`, from stretching every line; `config get` shows it whole."""
+    return value if len(value) <= _VALUE_CHARS else value[: _VALUE_CHARS - 1] + "…"
 
 
 def _value(key: View) -> str:

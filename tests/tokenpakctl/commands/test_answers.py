@@ -132,11 +132,7 @@ def test_stats_show_what_was_removed_with_its_share(environ: dict[str, str], dae
 def test_usage_errors_are_2_and_reach_no_daemon(
     environ: dict[str, str], daemon: ControlDouble, argv: list[str]
 ) -> None:
-    try:
-        code: object = run(environ, *argv).code
-    except SystemExit as exc:
-        code = exc.code
-    assert code == 2
+    assert run(environ, *argv).code == 2
     assert daemon.requests == []
 
 
@@ -180,3 +176,12 @@ def test_a_closed_pipe_is_the_readers_right() -> None:
     shell = f"{sys.executable} -m tokenpakctl.cli --help | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, env=dict(os.environ), check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_one_long_value_does_not_stretch_the_table_and_is_shown_whole_when_asked_for(
+    environ: dict[str, str], daemon: ControlDouble
+) -> None:
+    key = {"key": "providers", "value": {"acme": {"endpoint": "http://" + "a" * 200}}, "source": "default"}
+    daemon.answers = {"config": {"file": None, "keys": [key]}}
+    assert max(map(len, run(environ, "config").out.splitlines())) < 100
+    assert "a" * 200 in run(environ, "config", "get", "providers").out
