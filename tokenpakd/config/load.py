@@ -1,6 +1,7 @@
 """Door: file, environment and flags come in, one checked configuration with the origin of every key goes out."""
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -83,12 +84,18 @@ def apply_of(key: str) -> Apply:
 
 def _raw(file: Path, *, must_exist: bool) -> bytes | None:
     try:
-        with file.open("rb") as stream:
+        # Without waiting: a pipe nobody writes to would hold the reload, and every change after it, for ever.
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+            if stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+                raise ConfigError([Problem(reason="a pipe, not a file", file=str(file))])
             return stream.read(document.MAX_BYTES + 1)
     except FileNotFoundError:
-        if not must_exist:
+        if file.is_symlink():
+            problem = Problem(reason="a link to a file that is not there", file=str(file))
+        elif must_exist:
+            problem = Problem(reason="there is no such file", file=str(file), hint="Check --config.")
+        else:
             return None
-        problem = Problem(reason="there is no such file", file=str(file), hint="Check --config.")
     except OSError as exc:
         reason = os.strerror(exc.errno) if exc.errno else "cannot be read"
         problem = Problem(reason=f"cannot be read: {reason}", file=str(file))

@@ -60,7 +60,8 @@ class Reader:
         """Read a mapping with fixed keys; what cannot be read keeps its default."""
         if not isinstance(data, dict):
             if data is not None:
-                self.blame(path, "must be a mapping", value=shown(data))
+                # The whole file has no key, and its text alone would be a riddle.
+                self.blame(path, "must be a mapping", value=shown(data) if path else None)
             data = {}
         fields = {field.name: field for field in msgspec.structs.fields(section)}
         for name in data:

@@ -22,6 +22,7 @@ from tokenpakd.supervision.notify import Notifier
 from tokenpakd.supervision.upkeep import Upkeep
 from tokenpakd.tip.modes import Mode
 
+READ_S = 10.0
 log = logging.getLogger(__name__)
 
 
@@ -184,7 +185,13 @@ class RunningDaemon:
 
     async def _reload(self) -> ReloadResult:
         read = partial(load, self._options.config, self._environ, self._options.flags)
-        fresh = await trio.to_thread.run_sync(read)
+        try:
+            with trio.fail_after(READ_S):
+                # Abandoned, not awaited: a dead network disk must hold neither the next change nor the stop.
+                fresh = await trio.to_thread.run_sync(read, abandon_on_cancel=True)
+        except trio.TooSlowError:
+            reason = f"the configuration could not be read within {READ_S:.0f} s; the old one stands"
+            raise ConfigError([Problem(reason=reason)]) from None
         effect = by_effect((key, apply_of(key)) for key in diff(self._loaded.config, fresh.config))
         fresh = keeping(fresh, self._loaded, effect["daemon"])
         override = self._mode_override if fresh.config.mode == self._loaded.config.mode else None

@@ -1,5 +1,6 @@
 """Loading: which value wins, and what is said of a bad one."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -246,6 +247,18 @@ def test_reads_the_default_file_where_it_exists(tmp_path: Path) -> None:
 def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path, {}, {})
+
+
+def test_a_pipe_in_place_of_the_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.yaml")
+    with pytest.raises(ConfigError, match="a pipe, not a file"):
+        load(None, {"TOKENPAK_HOME": str(tmp_path)}, {})
+
+
+def test_a_link_to_nothing_is_not_taken_for_a_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").symlink_to(tmp_path / "nowhere.yaml")
+    with pytest.raises(ConfigError, match="a link to a file that is not there"):
+        load(None, {"TOKENPAK_HOME": str(tmp_path)}, {})
 
 
 def test_makes_paths_absolute_from_where_they_are_written(tmp_path: Path) -> None:
