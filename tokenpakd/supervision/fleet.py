@@ -1,6 +1,7 @@
 """The workers: who runs, who comes back, who takes over from whom. The snapshot that stands is held here."""
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -51,6 +52,7 @@ class Fleet:
         self._dice = dice
         self._control_socket = control_socket
         self._slots: list[Slot] = []
+        self._names: Counter[str] = Counter()
         self._children: list[Child] = []
         self._changed = trio.Event()
         self._vault_view = VaultView()
@@ -58,9 +60,9 @@ class Fleet:
     async def start(self, data_planes: int, *, with_vault: bool = True) -> None:
         """Start every worker and return once each is ready, or has failed and is left to the restart policy."""
         self._nursery.start_soon(self._announce)
-        self._slots = [Slot(f"data-plane-{number + 1}", "data-plane") for number in range(data_planes)]
+        self._slots = [Slot(f"data-plane-{number + 1}", "data-plane", self._names) for number in range(data_planes)]
         if with_vault:
-            self._slots.append(Slot("vault", "vault"))
+            self._slots.append(Slot("vault", "vault", self._names))
         for slot in self._slots:
             async with slot.lock:
                 try:
@@ -89,8 +91,7 @@ class Fleet:
 
     def is_healthy(self) -> bool:
         """Say whether every child is being watched: the service manager's watchdog hangs on it."""
-        now = trio.current_time()
-        return all(now - child.watched_at < HEALTHY_S for child in self._children)
+        return all(trio.current_time() - child.watched_at < HEALTHY_S for child in self._children)
 
     def is_idle(self) -> bool:
         """Say whether no exchange is in flight anywhere."""
@@ -120,7 +121,7 @@ class Fleet:
         """
         planes = [slot for slot in self._slots if slot.kind == "data-plane"]
         known = len(planes)
-        planes += [Slot(f"data-plane-{number + 1}", "data-plane") for number in range(known, data_planes)]
+        planes += [Slot(f"data-plane-{number + 1}", "data-plane", self._names) for number in range(known, data_planes)]
         kept, extra = planes[:data_planes], planes[data_planes:known]
         fresh: list[Child] = []
         try:
@@ -151,6 +152,7 @@ class Fleet:
         for slot in self._slots:
             in_safe_mode = slot.child is not None and slot.child.state == "safe_mode"
             if in_safe_mode and restart.may_retry_normal(slot.deaths, now=now) and not slot.lock.locked():
+                slot.deaths = restart.retried_normal(slot.deaths, now=now, succeeded=False)  # until it has
                 self._nursery.start_soon(self._retry_normal, slot)
 
     async def drain(self, deadline_s: float) -> None:
@@ -274,13 +276,13 @@ class Fleet:
                     log.error("worker_not_started", extra={"worker": slot.name, "reason": str(error)})
 
     async def _retry_normal(self, slot: Slot) -> None:
-        succeeded = True
         try:
             await self._replace(slot, self.snapshot, safe_mode=False)
-        except WorkerFailed:
-            succeeded = False
-        log.info("worker_retried_normal", extra={"worker": slot.name, "succeeded": succeeded})
-        slot.deaths = restart.retried_normal(slot.deaths, now=trio.current_time(), succeeded=succeeded)
+        except WorkerFailed as failure:
+            log.warning("worker_not_normal_again", extra={"worker": slot.name, "reason": str(failure)})
+            return
+        log.info("worker_normal_again", extra={"worker": slot.name})
+        slot.deaths = restart.retried_normal(slot.deaths, now=trio.current_time(), succeeded=True)
 
     def _news(self) -> None:
         for child in self._children:

@@ -1,5 +1,7 @@
 """A place that one worker fills, and what is remembered of those who filled it."""
 
+from collections import Counter
+
 import trio
 
 from tokenpakd.ipc.worker_api import WorkerView
@@ -10,23 +12,25 @@ from tokenpakd.supervision.restart import Deaths
 class Slot:
     """A place for one worker. Whoever changes `child` holds `lock`.
 
-    Workers have names of their own: the rows of a dead one must be told from those of its successor.
+    Workers have names of their own: the rows of a dead one must be told from those of its successor. `names` counts
+    them by slot name for the whole boot: a slot that comes after a retired one goes on where that one ended.
     """
 
-    def __init__(self, name: str, kind: Kind) -> None:
+    def __init__(self, name: str, kind: Kind, names: Counter[str]) -> None:
         self.name = name
         self.kind: Kind = kind
         self.child: Child | None = None
         self.deaths = Deaths()
         self.restarts = 0
-        self.serial = 0
         self.is_retired = False
         self.lock = trio.Lock()
+        self._names = names
 
     def next_name(self) -> str:
         """Yield a name that no worker of this boot had."""
-        self.serial += 1
-        return self.name if self.serial == 1 else f"{self.name}.{self.serial}"
+        self._names[self.name] += 1
+        serial = self._names[self.name]
+        return self.name if serial == 1 else f"{self.name}.{serial}"
 
     def view(self) -> WorkerView:
         """Yield what `/health` and `status` show; a slot whose worker is dead shows so."""
