@@ -18,8 +18,14 @@ def describe_owner(port: int, proc: Path = Path("/proc")) -> str:
         return f"uid {uid}"
     name = ""
     with contextlib.suppress(OSError):
-        name = f" ({(proc / str(pid) / 'comm').read_text().strip()})"
+        name = f" ({_harmless((proc / str(pid) / 'comm').read_bytes())})"
     return f"uid {uid}, pid {pid}{name}"
+
+
+def _harmless(name: bytes) -> str:
+    """A process names itself as it likes, in any bytes; the message goes to a terminal."""
+    text = name.decode("utf-8", "replace").strip()
+    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def _listening(port: int, proc: Path) -> tuple[int, frozenset[str]] | None:
