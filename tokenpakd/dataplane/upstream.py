@@ -18,7 +18,14 @@ import trio
 from tokenpakd.dataplane.call import Origin, UpstreamCall
 from tokenpakd.dataplane.connect import Connector
 from tokenpakd.dataplane.response_parser import ResponseParser
-from tokenpakd.dataplane.upstream_connection import UpstreamConnection, read_head, receive, send_pieces, send_whole
+from tokenpakd.dataplane.upstream_connection import (
+    WRITE_BYTES,
+    UpstreamConnection,
+    read_head,
+    receive,
+    send_watching,
+    send_whole,
+)
 from tokenpakd.exchange.faults import Cut, Garbled, Unreachable
 
 IDLE_MAX = 64
@@ -129,11 +136,11 @@ class Upstream(httpx.AsyncBaseTransport):
     async def _exchange(self, connection: UpstreamConnection, call: UpstreamCall) -> httpx.Response:
         parser = ResponseParser(is_head_request=call.method == "HEAD")
         try:
-            if isinstance(call.body, bytes):
+            if isinstance(call.body, bytes) and len(call.body) <= WRITE_BYTES:
                 await send_whole(connection, call.head, call.body)
                 first = await read_head(connection, parser, call.silence_s)
             else:
-                first = await send_pieces(connection, call.head, call.body, parser, call.silence_s)
+                first = await send_watching(connection, call.head, call.body, parser, call.silence_s)
         except Cut:
             connection.close()
             if not parser.has_begun and connection.is_reused and isinstance(call.body, bytes):

@@ -73,19 +73,15 @@ async def receive(connection: UpstreamConnection, silence_s: float | None) -> by
 
 
 async def send_whole(connection: UpstreamConnection, head: bytes, body: bytes) -> None:
-    """Write head and body; a small request is one write.
+    """Write head and body of at most 256 KiB in one write.
 
     A provider may refuse before it read everything and close: what it said is then still there to be read.
 
     Raises:
       TimedOut: it took nothing for 30 s.
     """
-    first = WRITE_BYTES - len(head) if len(head) < WRITE_BYTES else 0
-    view = memoryview(body)
     try:
-        await _send(connection, head + view[:first] if body else head)
-        for start in range(first, len(body), WRITE_BYTES):
-            await _send(connection, view[start : start + WRITE_BYTES])
+        await _send(connection, head + body)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         return
 
@@ -118,14 +114,14 @@ async def read_head(connection: UpstreamConnection, parser: ResponseParser, sile
     return first
 
 
-async def send_pieces(
+async def send_watching(
     connection: UpstreamConnection,
     head: bytes,
-    pieces: AsyncIterator[bytes],
+    body: bytes | AsyncIterator[bytes],
     parser: ResponseParser,
     silence_s: float | None,
 ) -> bytes:
-    """Send an upload while watching for an early answer, which ends the sending."""
+    """Send an upload, or a large body, while watching for an early answer, which ends the sending."""
     failures: list[Exception] = []
     answer = trio.CancelScope()
     connection.owes_bytes = True
@@ -133,8 +129,13 @@ async def send_pieces(
     async def send(scope: trio.CancelScope) -> None:
         try:
             await _send(connection, head)
-            async for piece in pieces:
-                await _send(connection, piece)
+            if isinstance(body, bytes):
+                view = memoryview(body)
+                for start in range(0, len(body), WRITE_BYTES):
+                    await _send(connection, view[start : start + WRITE_BYTES])
+            else:
+                async for piece in body:
+                    await _send(connection, piece)
             connection.owes_bytes = False
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
