@@ -5,7 +5,6 @@ conversation is pinned to the mode of its first request. Pins hold keyed hashes,
 """
 
 import hashlib
-from collections import OrderedDict
 
 from tokenpakd.exchange.row import Pin
 from tokenpakd.tip.modes import Mode
@@ -45,53 +44,3 @@ def effective_mode(header: Mode | None, pin: Pin | None, daemon_mode: Mode) -> M
         return header
     pinned = parse_mode(pin.mode) if pin is not None else None
     return daemon_mode if pinned is None else pinned
-
-
-class PinBook:
-    """The pins of the conversations used last, at most `size`; the older ones are in the database."""
-
-    def __init__(self, size: int, *, epoch: int = 0) -> None:
-        self._size = size
-        self._epoch = epoch
-        self._pins: OrderedDict[str, Pin] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._pins)
-
-    @property
-    def epoch(self) -> int:
-        """Return the epoch below which pins are void."""
-        return self._epoch
-
-    def get(self, conversation: str) -> Pin | None:
-        """Return a conversation's pin and note its use; None when it is unknown here."""
-        pin = self._pins.get(conversation)
-        if pin is not None:
-            self._pins.move_to_end(conversation)
-        return pin
-
-    def put(self, pin: Pin) -> Pin | None:
-        """Note a pin and return the one that now stands.
-
-        The first of an epoch stands: two requests that open a conversation together agree. None for a pin of an
-        epoch already gone.
-        """
-        if pin.epoch < self._epoch:
-            return None
-        standing = self._pins.get(pin.conversation)
-        if standing is None or standing.epoch < pin.epoch:
-            standing = self._pins[pin.conversation] = pin
-        self._pins.move_to_end(pin.conversation)
-        while len(self._pins) > self._size:
-            self._pins.popitem(last=False)
-        return standing
-
-    def forget_before(self, epoch: int) -> int:
-        """Forget the pins of older epochs, now and when they come back from the database; return how many went."""
-        if epoch <= self._epoch:
-            return 0
-        self._epoch = epoch
-        kept = OrderedDict((key, pin) for key, pin in self._pins.items() if pin.epoch >= epoch)
-        gone = len(self._pins) - len(kept)
-        self._pins = kept
-        return gone

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenpakd.compression.ledger import PinBook, conversation_key, effective_mode, parse_mode
+from tokenpakd.compression.ledger import conversation_key, effective_mode, parse_mode
 from tokenpakd.exchange.row import Pin
 from tokenpakd.tip.modes import Mode
 
@@ -46,34 +46,3 @@ def test_mode_is_read_without_regard_to_case_and_blanks() -> None:
     assert parse_mode(" Strict ") is Mode.STRICT
     assert parse_mode("") is None
     assert parse_mode("strict,hybrid") is None
-
-
-def test_book_forgets_what_was_used_longest_ago() -> None:
-    book = PinBook(2)
-    for name in ("a", "b"):
-        book.put(_pin(name))
-    assert book.get("a") is not None
-    book.put(_pin("c"))
-    assert (book.get("b"), len(book)) == (None, 2)
-    assert book.get("a") == _pin("a")
-
-
-def test_first_pin_of_an_epoch_stands() -> None:
-    book = PinBook(8)
-    assert book.put(_pin("a", "strict")) == _pin("a", "strict")
-    assert book.put(_pin("a", "hybrid")) == _pin("a", "strict")
-    assert book.put(_pin("a", "hybrid", epoch=1)) == _pin("a", "hybrid", epoch=1)
-    assert book.get("a") == _pin("a", "hybrid", epoch=1)
-
-
-def test_pins_of_older_epochs_are_void_now_and_later() -> None:
-    book = PinBook(8)
-    for name, epoch in (("a", 0), ("b", 1), ("c", 2)):
-        book.put(_pin(name, epoch=epoch))
-    assert book.forget_before(2) == 2
-    assert book.epoch == 2
-    assert [book.get(name) is not None for name in "abc"] == [False, False, True]
-    assert book.put(_pin("a", epoch=1)) is None
-    assert book.get("a") is None
-    assert book.forget_before(1) == 0
-    assert book.epoch == 2

@@ -19,7 +19,6 @@ from tokenpakd.tip import headers
 from tokenpakd.tip.modes import Mode
 
 FindPin = Callable[[str, int], Pin | None]
-_MODES = {mode.value.encode(): mode for mode in Mode}
 
 
 def header_mode(inbound: Inbound) -> Mode | None:
@@ -31,7 +30,7 @@ def header_mode(inbound: Inbound) -> Mode | None:
     value = inbound.header(headers.MODE.encode())
     if value is None:
         return None
-    mode = _MODES.get(value.strip().lower())
+    mode = ledger.parse_mode(value.decode("latin-1"))
     if mode is None:
         raise Refused(400, "bad_mode", f"tokenpak: {headers.MODE} must be strict, hybrid or aggressive")
     return mode
