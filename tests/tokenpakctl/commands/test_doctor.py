@@ -2,19 +2,16 @@
 
 import os
 import socket
-import threading
 from pathlib import Path
 
 import pytest
 
+from tests.tokenpakctl.answering import Answering
 from tests.tokenpakctl.control_double import ControlDouble, Json, run, socket_of
-from tokenpakctl import checks
 from tokenpakctl.checks import Finding
 from tokenpakctl.commands import doctor
 from tokenpakctl.session import Session
 from tokenpakd.paths import resolve
-
-URLS = frozenset(["http://localhost:8766", "http://127.0.0.1:8766"])
 
 
 @pytest.fixture(autouse=True)
@@ -82,39 +79,6 @@ def test_a_client_pointed_at_a_dead_daemon_is_a_failure(environ: dict[str, str])
     assert "--revert" in check["fix"]
 
 
-@pytest.mark.parametrize(
-    ("content", "level"),
-    [
-        (b"{}", "ok"),
-        (b'{"env": {"ANTHROPIC_BASE_URL": "http://localhost:8766/"}}', "ok"),
-        (b'{"env": {"ANTHROPIC_BASE_URL": "https://gateway.example"}}', "warn"),
-        (b"{,}", "warn"),
-    ],
-)
-def test_client_settings(tmp_path: Path, content: bytes, level: str) -> None:
-    path = tmp_path / "settings.json"
-    path.write_bytes(content)
-    assert checks.client_settings(str(path), URLS, is_running=True).level == level
-
-
-@pytest.mark.parametrize(
-    ("environ", "names"),
-    [
-        ({}, ["environment"]),
-        ({"ANTHROPIC_API_KEY": "k1", "ANTHROPIC_AUTH_TOKEN": "k2"}, ["credentials"]),
-        ({"ANTHROPIC_BASE_URL": "http://localhost:8766/"}, ["environment"]),
-        ({"ANTHROPIC_BASE_URL": "https://user:k1@other"}, ["ANTHROPIC_BASE_URL"]),
-        ({"HTTP_PROXY": "http://proxy:1"}, ["proxy"]),
-        ({"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "localhost, 127.0.0.1"}, ["environment"]),
-        ({"all_proxy": "socks5://proxy:1", "no_proxy": "*"}, ["environment"]),
-    ],
-)
-def test_environment(environ: dict[str, str], names: list[str]) -> None:
-    found = checks.environment(environ, URLS)
-    assert [finding.name for finding in found] == names
-    assert not any(secret in finding.message for finding in found for secret in ("k1", "k2"))
-
-
 def test_a_state_folder_that_others_may_write_to_is_a_failure(environ: dict[str, str]) -> None:
     os.chmod(environ["TOKENPAK_HOME"], 0o770)
     [check] = _checks(environ, "permissions")
@@ -158,30 +122,3 @@ def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
-
-
-class Answering:
-    """Something that answers every connection on a loopback port with the same bytes."""
-
-    def __init__(self, answer: bytes) -> None:
-        self._answer = answer
-        self._server = socket.create_server(("127.0.0.1", 0))
-
-    def __enter__(self) -> int:
-        threading.Thread(target=self._serve, daemon=True).start()
-        port: int = self._server.getsockname()[1]
-        return port
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                peer, _ = self._server.accept()
-            except OSError:
-                return
-            with peer:
-                peer.recv(65536)
-                peer.sendall(self._answer)
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
