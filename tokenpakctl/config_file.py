@@ -20,8 +20,8 @@ def value(path: Path, *keys: str) -> object:
 
     try:
         found: object = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return None
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError):
+        return None  # the last two are the parser's own mishaps: `!!bool maybe`, `!!timestamp x`
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
     return found

@@ -26,6 +26,8 @@ _BIDI = frozenset(
         *range(0xFFF9, 0xFFFC),
     ]
 )
+_NUMBER_MAX = 1e18  # beyond it nothing is a size, a count or a time; NaN is not below it either
+_ROUNDS_UP = 0.99995  # from here on one decimal reads 1000.0
 OK, WARN, FAIL = "ok", "warn", "fail"
 _MARKS = {OK: "✓", WARN: "!", FAIL: "✗"}
 _COLOURS = {OK: "32", WARN: "33", FAIL: "31"}
@@ -64,7 +66,9 @@ class View:
 
     def number(self, key: str) -> float | None:
         value = self.fields.get(key)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _NUMBER_MAX:
+            return None
+        return float(value)
 
     def whole(self, key: str) -> int | None:
         value = self.number(key)
@@ -110,7 +114,7 @@ def short(value: float | None) -> str:
     if value is None:
         return "–"
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= limit:
+        if abs(value) >= limit * _ROUNDS_UP:
             return f"{value / (1e3 if unit == 'k' else limit):.1f}{unit}"
     return f"{round(value):,}"
 

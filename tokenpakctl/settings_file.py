@@ -169,7 +169,7 @@ def load_record(path: str) -> Record | None:
             created_folders=[str(folder) for folder in fields["created_folders"]],
             mode=None if fields["mode"] is None else int(fields["mode"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
