@@ -1,7 +1,6 @@
 """Which verbs there are, and how little a command loads."""
 
 import json
-import os
 import pkgutil
 import subprocess
 import sys
@@ -13,8 +12,7 @@ import tokenpakctl.commands
 import tokenpakd.control.verbs
 from tests.tokenpakctl.commands.samples import STATUS
 from tests.tokenpakctl.control_double import ControlDouble, run
-from tokenpakctl import cli, completions, reference
-from tokenpakctl.alias import daemon_command
+from tokenpakctl import cli
 from tokenpakd.control.verbs import VERBS
 
 ROOT = Path(__file__).parents[2]
@@ -44,11 +42,6 @@ def test_verbs_commands_and_the_reference_page_agree() -> None:
     assert commands - cli.LOCAL == verbs
     page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
     assert {line[3:] for line in page.splitlines() if line.startswith("## ")} == commands
-
-
-def test_the_reference_page_is_up_to_date() -> None:
-    for name, text in reference.pages().items():
-        assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == text, "run `make reference`"
 
 
 def test_help_lists_every_verb_with_its_line(environ: dict[str, str]) -> None:
@@ -122,45 +115,3 @@ def test_status_loads_nothing_heavy_and_no_other_verb(environ: dict[str, str], d
     assert {name for name in modules if name.startswith("tokenpakd")} <= {
         "tokenpakd", "tokenpakd.paths", "tokenpakd.tip", "tokenpakd.tip.modes"
     }  # fmt: skip
-
-
-def test_the_alias_keeps_the_interpreter_and_distrusts_the_working_folder() -> None:
-    assert daemon_command(["serve", "--port", "0"]) == [
-        sys.executable, "-P", "-m", "tokenpakd", "serve", "--port", "0"
-    ]  # fmt: skip
-
-
-def test_the_alias_hands_other_verbs_to_tokenpakctl(environ: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tokenpakctl.alias", "status", "--json"],
-        env=environ, capture_output=True, text=True, check=False, cwd=ROOT,
-    )  # fmt: skip
-    assert done.returncode == 69
-    assert json.loads(done.stdout)["error"]["code"] == "unavailable"
-
-
-def test_completion_knows_every_verb_and_its_words() -> None:
-    bash, zsh, fish = completions.bash(), completions.zsh(), completions.fish()
-    for verb in cli.SUMMARIES:
-        assert f"    {verb}) words=" in bash
-        assert f"    {verb}) compadd" in zsh
-        assert f"-a {verb} " in fish
-    assert 'mode) words="strict hybrid aggressive --json --now"' in bash
-
-
-def test_the_bash_script_completes() -> None:
-    script = completions.bash() + (
-        'COMP_WORDS=(tokenpakctl mode str); COMP_CWORD=2; _tokenpakctl; echo "${COMPREPLY[@]}"\n'
-        'COMP_WORDS=(tokenpakctl --json res); COMP_CWORD=2; _tokenpakctl; echo "${COMPREPLY[@]}"\n'
-    )
-    done = subprocess.run(["bash"], input=script, capture_output=True, text=True, check=True, env=dict(os.environ))
-    assert done.stdout == "strict\nresume restart\n"
-
-
-def test_the_alias_becomes_the_daemon(environ: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "trio.py").write_text("raise SystemExit('the working folder was trusted')\n")
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("tokenpak")), "serve", "--check-config"],
-        env=environ, capture_output=True, text=True, check=False, cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -106,18 +106,6 @@ def test_launchd_gets_its_property_list(environ: dict[str, str], folder: Path, m
     assert ran["left_to_run"] == [f"launchctl bootstrap gui/{os.getuid()} {path}"]
 
 
-@pytest.mark.parametrize(
-    ("executable", "line"),
-    [
-        ("/opt/t/bin/tokenpakd", "ExecStart=/opt/t/bin/tokenpakd --foreground"),
-        ("/opt/my apps/tokenpakd", 'ExecStart="/opt/my apps/tokenpakd" --foreground'),
-        ("/opt/100%/$x/tokenpakd", 'ExecStart="/opt/100%%/$$x/tokenpakd" --foreground'),
-    ],
-)
-def test_paths_are_escaped_as_systemd_wants(executable: str, line: str) -> None:
-    assert line in unit_templates.systemd_text(SERVICE, {"EXEC": executable})
-
-
 def test_folders_that_the_daemon_writes_to_are_made_and_named(
     environ: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,12 +116,6 @@ def test_folders_that_the_daemon_writes_to_are_made_and_named(
     line = (folder / "tokenpakd.service").read_text()
     assert line == f'ReadWritePaths=%t {home} "{home.parent}/my $data"\n'
     assert (home.parent / "my $data").stat().st_mode & 0o777 == 0o700
-
-
-def test_the_daemon_is_found_beside_this_interpreter() -> None:
-    found = unit_templates.daemon_executable()
-    assert os.path.isabs(found)
-    assert os.access(found, os.X_OK)
 
 
 def test_the_shipped_templates_are_filled_in_whole(environ: dict[str, str]) -> None:
