@@ -48,6 +48,10 @@ class DaemonDouble:
     def workers(self) -> tuple[WorkerView, ...]:
         return self.worker_views
 
+    @property
+    def rows_lost(self) -> int:
+        return 0
+
     def heartbeats(self) -> dict[str, Heartbeat]:
         return self.beats
 

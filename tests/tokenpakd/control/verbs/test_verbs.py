@@ -11,14 +11,12 @@ import trio
 from tests.tokenpakd.control.daemon_double import DaemonDouble, Json, ask, call_of
 from tokenpakd.config.load import ConfigError, Problem
 from tokenpakd.control.dispatch import Call
-from tokenpakd.control.provider_views import BUILT_IN
 from tokenpakd.control.verbs import VERBS
 from tokenpakd.exchange.request import RequestId
 from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, RoomTrace, TelemetryState
 from tokenpakd.exchange.usage import Usage
 from tokenpakd.ipc.control_api import FOREVER_UNIX_MS, PROTOCOL
 from tokenpakd.ipc.worker_api import Heartbeat
-from tokenpakd.providers import registry
 from tokenpakd.storage import migrations
 from tokenpakd.storage.connection import open_writer
 from tokenpakd.storage.recorder import Recorder
@@ -249,14 +247,6 @@ async def test_providers_tell_where_each_comes_from_and_never_a_key(tmp_path: Pa
     assert by_name["anthropic"]["source"].endswith("config.yaml:2")
     assert (by_name["mine"]["dialect"], by_name["mine"]["credential"]) == ("openai_chat", "secret:mine")
     assert "demo" not in by_name
-
-
-def test_the_table_of_built_in_providers_is_that_of_the_registry() -> None:
-    told = {
-        provider.name: (", ".join(provider.dialects), provider.endpoint, provider.models)
-        for provider in registry.BUILT_IN
-    }
-    assert {name: tuple(entry) for name, entry in BUILT_IN.items()} == told
 
 
 async def test_doctor_finds_what_is_ill(daemon: DaemonDouble) -> None:
