@@ -29,12 +29,12 @@ def worker_results(daemon: Daemon) -> tuple[WorkerResult, ...]:
 
 
 def telemetry_result(daemon: Daemon) -> TelemetryResult:
-    """Yield the worst state among the workers, and the sum of what waits and what is lost."""
+    """Yield the worst state of the workers, what waits in them, and what they and dead ones lost."""
     states = [beat.telemetry for beat in daemon.heartbeats().values()]
     return TelemetryResult(
         state=max((state.state for state in states), key=_seriousness, default="ok"),
         rows_waiting=sum(state.rows_waiting for state in states),
-        rows_lost=sum(state.rows_lost for state in states),
+        rows_lost=sum(state.rows_lost for state in states) + daemon.rows_lost,
         database=daemon.database,
     )
 

@@ -7,13 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from tokenpakd import __version__
 from tokenpakd.dataplane.stages import guard
 from tokenpakd.dataplane.upstream import Upstream
 from tokenpakd.exchange.faults import Refused
-from tokenpakd.exchange.row import CloseRow
+from tokenpakd.exchange.row import CloseRow, TelemetryState
 from tokenpakd.ipc.worker_api import Fleet, Heartbeat, Snapshot, VaultView
 from tokenpakd.providers import registry
 from tokenpakd.providers.provider import Provider
@@ -123,13 +124,13 @@ class Worker:
         503 while the daemon drains, degraded when something is not as it should be. A worker that hands over to a
         new one is no outage: it says what the new one would.
         """
-        telemetry = self.recorder.state()
+        telemetry = self._telemetry()
         troubled = self.snapshot.safe_mode or any(view.state in ("safe_mode", "dead") for view in self._fleet.workers)
         status = "draining" if self.is_stopping else "degraded" if troubled or telemetry.state != "ok" else "ok"
         document = {
             "status": status,
             "version": __version__,
-            "uptime_seconds": round(time.monotonic() - self._started_s, 1),
+            "uptime_seconds": self._uptime_s(),
             "mode": self.snapshot.mode.value,
             "in_flight": max(0, self.in_flight - 1),
             "requests_total": self._metrics.requests_total,
@@ -149,7 +150,7 @@ class Worker:
 
     def metrics(self) -> bytes:
         """Return the Prometheus text."""
-        telemetry, connections = self.recorder.state(), len(self.http.connections) if self.http is not None else 0
+        telemetry, connections = self._telemetry(), len(self.http.connections) if self.http is not None else 0
         return self._metrics.render(
             Gauge(name=name, help=text, value=value)
             for name, text, value in (
@@ -181,6 +182,18 @@ class Worker:
     async def trace(self, exchange_id: str) -> object:
         """Return one exchange room by room, None if unknown."""
         return await self._read(lambda: reading.trace(self._database, exchange_id))
+
+    def _telemetry(self) -> TelemetryState:
+        """Return the health of the store as this worker sees it, and the losses of the whole boot."""
+        own = self.recorder.state()
+        return msgspec.structs.replace(own, rows_lost=own.rows_lost + self._fleet.rows_lost)
+
+    def _uptime_s(self) -> float:
+        """Return the age of the daemon: a new worker is not a new daemon."""
+        started_unix_ms = self.snapshot.started_unix_ms
+        if started_unix_ms is None:
+            return round(time.monotonic() - self._started_s, 1)
+        return round(max(0.0, time.time() - started_unix_ms / 1000), 1)
 
     @property
     def _database(self) -> Path:

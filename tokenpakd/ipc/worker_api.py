@@ -47,6 +47,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag="snapshot"):
     paused_until_unix_ms: int | None = None
     """While in the future, everything but relay and record is off."""
     safe_mode: bool = False
+    started_unix_ms: int | None = None
+    """When the daemon started; a worker that comes later is younger."""
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True, tag="fleet"):
@@ -55,6 +57,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, tag="fleet"):
     workers: tuple[WorkerView, ...]
     vault: VaultView
     control_socket: str = ""
+    rows_lost: int = 0
+    """Rows that workers of this boot took with them: they are counted on when their worker is gone."""
 
 
 class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):

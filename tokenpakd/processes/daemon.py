@@ -52,7 +52,7 @@ class RunningDaemon:
         self._on_reloaded = on_reloaded
         self._loaded = foundation.loaded
         self._listening = listening(foundation)
-        self._started_unix_ms = _now_unix_ms()
+        self._started_unix_ms = fleet.snapshot.started_unix_ms or _now_unix_ms()
         self._mode_override: Mode | None = None
         self._one_change = trio.Lock()
 
@@ -126,6 +126,11 @@ class RunningDaemon:
     def heartbeats(self) -> dict[str, Heartbeat]:
         """The last heartbeat of every live worker, by worker name."""
         return self._fleet.heartbeats()
+
+    @property
+    def rows_lost(self) -> int:
+        """Telemetry rows that workers took with them."""
+        return self._fleet.rows_lost
 
     def vault(self) -> VaultView:
         """The vault as its worker last reported it."""
@@ -248,6 +253,7 @@ def first_snapshot(foundation: Foundation, boot_id: str) -> Snapshot:
         database=str(foundation.database),
         salt_hex=foundation.salt_hex,
         token=foundation.token,
+        started_unix_ms=_now_unix_ms(),
     )
 
 

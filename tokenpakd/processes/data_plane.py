@@ -61,6 +61,9 @@ async def _run(link_fd: int, http_fds: tuple[int, ...], ws_fds: tuple[int, ...])
     finally:
         recorder.shutdown()
         peers.close()
+    # What the store would not take even now goes with us: whoever counts the losses must hear of it.
+    with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        await link.send(worker.heartbeat(_rss_bytes()))
 
 
 def _egress(snapshot: Snapshot) -> Egress:

@@ -27,6 +27,7 @@ SILENCE_S = 5.0
 ABORT_TO_KILL_S = 1.0
 KILL_AFTER_DRAIN_S = 2.0
 WATCH_EVERY_S = 0.25
+LAST_WORDS_S = 0.5
 # A gap this long between two looks at the clock means that we ourselves were stopped, not the child.
 OWN_GAP_S = 1.5
 OUTBOX_MESSAGES = 64
@@ -82,6 +83,7 @@ class Child:
         self.announced: ToWorker | None = None
         self._link = link
         self._news = trio.Event()
+        self._heard_all = trio.Event()
         self._kill_at = math.inf
         # A child that does not read 64 messages is hung, and the watch ends it.
         self._outbox, self._to_write = trio.open_memory_channel[ToWorker](OUTBOX_MESSAGES)
@@ -130,6 +132,8 @@ class Child:
                 nursery.start_soon(self._write)
                 nursery.start_soon(self._watch)
                 await self.process.wait()
+                with trio.move_on_after(LAST_WORDS_S):
+                    await self._heard_all.wait()  # its last heartbeat says what it could not put on record
                 nursery.cancel_scope.cancel()
         finally:
             self.kill()
@@ -140,6 +144,21 @@ class Child:
             self.gone.set()
             self._tell(on_news)
 
+    def bury(self, *, is_expected: bool) -> int:
+        """Log how it ended, and yield how many telemetry rows it took along."""
+        left_as_asked = self.process.returncode == 0
+        if not left_as_asked or not is_expected:
+            log.log(
+                logging.INFO if left_as_asked else logging.ERROR,
+                "worker_gone",
+                extra={"worker": self.name, "pid": self.process.pid, "code": self.process.returncode},
+            )
+        telemetry = self.heartbeat.telemetry
+        lost = telemetry.rows_waiting + telemetry.rows_lost
+        if lost:
+            log.error("rows_lost", extra={"worker": self.name, "rows": lost, "state": telemetry.state})
+        return lost
+
     async def _read(self, on_news: Callable[[], None]) -> None:
         try:
             while (message := await self._link.receive()) is not None:
@@ -148,6 +167,7 @@ class Child:
         except RemoteProtocolError as error:
             log.error("worker_garbled", extra={"worker": self.name, "reason": str(error)[:200]})
             self.kill()
+        self._heard_all.set()
         if self.state != "draining":
             # Without its link it can neither be steered nor learn of our death.
             await trio.sleep(1)

@@ -46,6 +46,7 @@ class Fleet:
     ) -> None:
         self.snapshot = snapshot
         self.is_closing = False
+        self.rows_lost = 0  # of workers that are gone
         self._commands = commands
         self._nursery = nursery
         self._on_gone = on_gone
@@ -239,13 +240,7 @@ class Fleet:
 
     async def _tend(self, slot: Slot, child: Child) -> None:
         await child.tend(self._news)
-        left_as_asked = child.process.returncode == 0
-        if not left_as_asked or not self.is_closing:
-            log.log(
-                logging.INFO if left_as_asked else logging.ERROR,
-                "worker_gone",
-                extra={"worker": child.name, "pid": child.process.pid, "code": child.process.returncode},
-            )
+        self.rows_lost += child.bury(is_expected=self.is_closing)
         if slot.kind == "data-plane":
             if self.is_closing:
                 await self._on_gone(child.name)  # drain() waits for it
@@ -295,6 +290,9 @@ class Fleet:
         while True:
             await self._changed.wait()
             self._changed = trio.Event()
-            message = FleetMessage(workers=self.views(), vault=self._vault_view, control_socket=self._control_socket)
+            message = FleetMessage(
+                workers=self.views(), vault=self._vault_view, control_socket=self._control_socket,
+                rows_lost=self.rows_lost,
+            )  # fmt: skip
             announcer.tell(message, self._children)
             await trio.sleep(ANNOUNCE_GAP_S)
