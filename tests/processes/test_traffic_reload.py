@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from tests.playbook.fault_steps import Chunk, Drip, Head, LastChunk, encode
+from tests.playbook.fault_steps import Chunk, Drip, Head, LastChunk, Until, encode
 from tests.playbook.raw_client import End, RawClient
 from tests.playbook.traffic import ANTHROPIC, MESSAGES, STRICT, Lab, message, start_lab
 
@@ -139,3 +139,24 @@ def test_a_restart_under_load_fails_no_request(tmp_path: Path) -> None:
         assert load.failures == []
         assert lab.worker().pid != before
         assert sum(load.done.values()) > 50
+
+
+def test_a_stream_that_outlives_a_restart_leaves_its_client_a_connection_to_ask_on(tmp_path: Path) -> None:
+    """Its head said nothing of a close, so the connection ends with the next answer and not before."""
+    go_on = threading.Event()
+    with start_lab(tmp_path) as lab:
+        lab.upstream.script(MESSAGES, SSE, Chunk(EVENT), Until(go_on), LastChunk())
+        clients = [lab.client() for _ in range(8)]
+        for client in clients:
+            client.request("POST", MESSAGES, headers=[STRICT, *ANTHROPIC], body=message(stream=True))
+        replies = [client.head() for client in clients]
+        assert lab.daemon.control("restart").returncode == 0
+        go_on.set()
+        for client, reply in zip(clients, replies, strict=True):
+            client.read_body(reply)
+            assert (reply.end, reply.header("connection")) == (End.COMPLETE, None)
+            client.request("POST", MESSAGES, headers=[STRICT, *ANTHROPIC], body=message())
+            last = client.reply()
+            assert (last.status, last.header("connection")) == (200, "close")
+            assert client.closed_by_peer()
+            client.close()

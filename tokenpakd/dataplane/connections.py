@@ -54,9 +54,7 @@ class Connection:
         self.port: int = stream.socket.getsockname()[1]
         self._scope: trio.CancelScope | None = None
         self._protocol: Http1
-        self._is_closed = False
-        self._is_left = False
-        self._must_close = False
+        self._is_closed = self._is_left = self._must_close = False
 
     @property
     def closes_after_reply(self) -> bool:
@@ -75,6 +73,8 @@ class Connection:
     def request_ended(self, *, has_more: bool) -> None:
         """The exchange is over; `has_more`: the next request has begun to arrive."""
         self.enter(Phase.HEAD if has_more else Phase.IDLE)
+        if self.server.keeps_no_idle:
+            self.end_if_idle()
 
     def watch(self, scope: trio.CancelScope | None) -> None:
         """Cancel `scope` when the client leaves; None when there is nothing to cancel any more."""
@@ -114,10 +114,9 @@ class Connection:
 
     def reset(self) -> None:
         """Close at once with RST."""
-        if self._is_closed:
-            return
-        self.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._hard_close()
+        if not self._is_closed:
+            self.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._hard_close()
 
     def _hard_close(self) -> None:
         if not self._is_closed:
@@ -140,14 +139,13 @@ class Connection:
             self._hard_close()
 
     async def _read(self) -> None:
-        size = FIRST_READ_BYTES
-        unread = 0
+        size, unread = FIRST_READ_BYTES, 0
         try:
             while True:
                 data = await self.stream.receive_some(size)
                 if not data:
                     break
-                if self.phase is Phase.LINGER:
+                if self.phase is Phase.LINGER or (self.phase is Phase.IDLE and data == b"\r\n"):
                     continue
                 if self.phase is Phase.IDLE:
                     self.enter(Phase.HEAD)
@@ -211,12 +209,13 @@ class Connection:
     async def expire(self, now_s: float) -> None:
         """Act on the deadline of the current phase."""
         timing, waited_s = self.server.timing, now_s - self.since_s
-        if (self.phase is Phase.IDLE and waited_s > timing.idle_s) or (
-            self.phase is Phase.LINGER and waited_s > timing.linger_s
-        ):
+        patience_s = {Phase.IDLE: timing.idle_s, Phase.LINGER: timing.linger_s}.get(self.phase)
+        if patience_s is not None and waited_s > patience_s:
             self._hard_close()
         elif self.phase is Phase.HEAD and waited_s > timing.head_s:
-            await self._protocol.send_timeout()
+            with trio.move_on_after(0):
+                # One task keeps all deadlines: it waits for no client.
+                await self._protocol.send_timeout()
             await self._linger()
 
     def end_if_idle(self) -> None:
@@ -240,7 +239,7 @@ class Server:
         self.timing = timing
         self.config = hypercorn_config()
         self.connections: set[Connection] = set()
-        self.is_draining = False
+        self.is_draining = self.keeps_no_idle = False
         self.refused_connections = 0
         self._max_connections = max_connections
         self._peer_uid = peer_uid
@@ -289,13 +288,13 @@ class Server:
         """Watch every connection's deadline, once a second, for as long as the worker lives."""
         while True:
             await trio.sleep(1)
-            now_s = trio.current_time()
             for connection in tuple(self.connections):
-                await connection.expire(now_s)
+                await connection.expire(trio.current_time())
 
     def drain(self, *, close_idle: bool) -> None:
         """Answer everything from now on with `Connection: close`; idle connections stay unless `close_idle`."""
         self.is_draining = True
         if close_idle:
+            self.keeps_no_idle = True
             for connection in tuple(self.connections):
                 connection.end_if_idle()

@@ -134,7 +134,8 @@ class Http1(hypercorn_h11.H11Protocol):
             await self.send(RawData(data=data))
 
     async def _handle_events(self) -> None:
-        while True:
+        # MUST_CLOSE: the request said that it is the last, so what follows it means nothing.
+        while self.connection.their_state is not h11.MUST_CLOSE:
             try:
                 event = self.connection.next_event()
             except h11.RemoteProtocolError as error:
@@ -175,7 +176,7 @@ class Http1(hypercorn_h11.H11Protocol):
     @property
     def has_whole_request(self) -> bool:
         """Whether what arrives from now on belongs to a next, pipelined request."""
-        return bool(self.connection.their_state is h11.DONE)
+        return self.connection.their_state in (h11.DONE, h11.MUST_CLOSE)
 
     async def send_continue(self) -> None:
         """Answer `Expect: 100-continue`, once somebody wants the body."""
@@ -203,11 +204,17 @@ class Http1(hypercorn_h11.H11Protocol):
 
     async def _maybe_recycle(self) -> None:
         await self._close_stream()
-        done = self.connection.our_state is h11.DONE and self.connection.their_state is h11.DONE
-        if not done or self.owner.closes_after_reply:
+        if self.connection.our_state is not h11.DONE or self.connection.their_state is not h11.DONE:
+            # Announced closes included. A drain that began behind a reply's head waits for the next reply to say so.
             await self.send(Closed())
             return
+        rest = self.connection.trailing_data[0]
         self.connection.start_next_cycle()
+        if rest.startswith(b"\r\n"):
+            # Some clients end a body with an empty line that its length does not count (RFC 9112 §2.2).
+            self.connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
+            if len(rest) > 2:
+                self.connection.receive_data(rest[2:])
         has_more = bool(self.connection.trailing_data[0])
         self.owner.request_ended(has_more=has_more)
         if has_more:
