@@ -99,6 +99,8 @@ def _check_target(inbound: Inbound) -> None:
 
 def _check_framing(inbound: Inbound, fields: dict[bytes, list[bytes]]) -> Head:
     codings, lengths = fields.get(b"transfer-encoding", []), fields.get(b"content-length", [])
+    if inbound.http_version not in ("1.1", "1.0"):
+        raise Refused(400, "bad_framing", "tokenpak: HTTP/1.1 or HTTP/1.0 only")
     if codings and lengths:
         raise Refused(400, "bad_framing", "tokenpak: Transfer-Encoding together with Content-Length")
     if codings and inbound.http_version != "1.1":

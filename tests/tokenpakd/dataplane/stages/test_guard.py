@@ -100,6 +100,8 @@ def test_refuses_pages_methods_and_upgrades(
         (((b"Transfer-Encoding", b"chunked"),), "1.0", 400),
         (((b"Transfer-Encoding", b"gzip, chunked"),), "1.1", 400),
         (((b"Content-Length", b"3"), (b"Content-Length", b"3")), "1.1", 400),
+        (((b"Content-Length", b"3"),), "2.0", 400),
+        (((b"Content-Length", b"3"),), "1.2", 400),
         (((b"Content-Length", b"+3"),), "1.1", 400),
         (((b"Content-Length", b"67108864"),), "1.1", None),
         (((b"Content-Length", b"67108865"),), "1.1", 413),
