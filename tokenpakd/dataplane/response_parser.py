@@ -35,6 +35,7 @@ class ResponseParser:
         self._head_bytes = 0
         self._is_framed = False
         self._is_garbled = False
+        self._is_coded = False
         self.has_begun = False
         self._parser = httptools.HttpResponseParser(self)
 
@@ -53,6 +54,8 @@ class ResponseParser:
             # What came before it is good and goes on first. Behind the end it only spoils the connection.
             self._is_garbled = not self.is_complete
             self.keeps_alive = False
+        if self._is_coded:
+            raise Garbled("unknown transfer coding")
         if not self.has_head and self._head_bytes > HEAD_BYTES_MAX:
             raise Garbled("response head too large")
         if not self._pieces:
@@ -94,6 +97,11 @@ class ResponseParser:
             return
         if status < 200:
             self.headers.clear()
+            return
+        codings = [value.strip().lower() for name, value in self.headers if name.lower() == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):
+            # Only chunked is taken off on the way, and the field that names another coding does not go on.
+            self._is_coded = True
             return
         self.status, self.has_head = status, True
         names = {name.lower() for name, _ in self.headers}

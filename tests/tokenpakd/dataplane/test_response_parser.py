@@ -116,3 +116,9 @@ def test_has_begun_with_the_first_byte() -> None:
     response.feed(b"H")
     assert response.has_begun
     assert not response.has_head
+
+
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"gzip", b"identity", b"chunked\r\nTransfer-Encoding: chunked"])
+def test_a_transfer_coding_that_nobody_would_take_off_again_is_garbled(coding: bytes) -> None:
+    with pytest.raises(Garbled, match="coding"):
+        parser().feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + coding + b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
