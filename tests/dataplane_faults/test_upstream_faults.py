@@ -164,6 +164,16 @@ def test_a_cut_answer_is_cut_for_the_client_and_nothing_is_added(lab: Lab, steps
     return None
 
 
+def test_a_cut_stream_of_announced_length_is_not_filled_up_with_an_event_of_ours(lab: Lab) -> None:
+    """As long as what is missing, it would make the answer look whole."""
+    for missing in (1, 150, 1000):
+        head = Head(content_type="text/event-stream", length=len(DELTA) + missing)
+        lab.upstream.script(MESSAGES, head, Send(DELTA), Fin())
+        reply = lab.post(message(stream=True))
+        assert (reply.end, reply.body) == (End.TRUNCATED, DELTA)
+        assert lab.row(reply)["outcome"] == "upstream_cut"
+
+
 GARBAGE: list[Iterable[bytes]] = [
     [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 10],
     [b"HTTP/9.9 200 OK\r\n\r\n"],

@@ -69,6 +69,8 @@ async def _pass_on(plan: Plan, answer: Answer, client: Client, journal: Exchange
         content_type=_field(received, b"content-type"),
         content_encoding=_field(received, b"content-encoding"),
     )
+    # In a body of announced length there is no room for an event of ours; that it ends short is to be seen.
+    tells_cut = meter.is_plain and _field(received, b"content-length") is None
     try:
         await client.start(status, _fields(plan, received, journal))
         piece = body.take_first()
@@ -84,7 +86,8 @@ async def _pass_on(plan: Plan, answer: Answer, client: Client, journal: Exchange
                 await client.write(piece)
             piece = await body.read()
     except UpstreamError as error:
-        await _cut(plan, error, meter, client, journal, content_type=_field(received, b"content-type"))
+        kind = _field(received, b"content-type") if tells_cut else None
+        await _cut(plan, error, meter, client, journal, content_type=kind)
         return
     except trio.Cancelled:
         # What was used until the client left is still paid for.
@@ -122,16 +125,19 @@ def _fields(plan: Plan, received: list[tuple[bytes, bytes]], journal: ExchangeLo
 async def _cut(
     plan: Plan, error: UpstreamError, meter: Meter, client: Client, journal: ExchangeLog, *, content_type: bytes | None
 ) -> None:
-    """End an answer that broke off: say so where the wire lets us, then close without the framing's end."""
+    """End an answer that broke off: say so where the wire lets us, then close without the framing's end.
+
+    `content_type` is None where nothing can be said.
+    """
     metered = meter.finish()
     outcome = Outcome.UPSTREAM_TIMEOUT if isinstance(error, TimedOut) else Outcome.UPSTREAM_CUT
     journal.close(outcome, status=client.status, usage=metered.usage, error_code=metered.error_code, note=str(error))
     event = b""
-    if meter.is_plain:
+    if content_type is not None:
         event = dialect(plan.endpoint.dialect).cut_event(
             message=f"tokenpak: the provider's answer broke off ({error})",
             request_id=plan.inbound.id,
             mid_event=not meter.at_event_boundary,
-            content_type=content_type or b"",
+            content_type=content_type,
         )
     await client.abort(event)
