@@ -24,6 +24,8 @@ BODY_TOTAL_S = 120.0
 """A body may take ten seconds plus a second per KiB, two minutes at most: a slow one is 408 (RELIABILITY C4)."""
 UPLOAD_STALL_S = 30.0
 IN_FLIGHT_BYTES_MAX = 512 * 1_048_576
+SMALL_PIECE_BYTES = 1024
+"""A body may come in millions of chunks of two bytes: pieces below this are kept in one buffer."""
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -152,6 +154,7 @@ class Accept:
             if (head.content_length or 0) > room:
                 raise Refused(503, "overloaded", "tokenpak: too many request bodies at once", retry_after_s=1)
             pieces: list[bytes] = []
+            small = bytearray()
             begun_s = trio.current_time()
             while True:
                 allowed_s = min(BODY_TOTAL_S, BODY_GRACE_S + held / BODY_BYTES_PER_S)
@@ -162,11 +165,14 @@ class Accept:
                     raise guard.too_large(policy)
                 if self._bytes_in_flight > IN_FLIGHT_BYTES_MAX:
                     raise Refused(503, "overloaded", "tokenpak: too many request bodies at once", retry_after_s=1)
-                if piece:
-                    pieces.append(piece)
+                if len(piece) < SMALL_PIECE_BYTES:
+                    small += piece
+                else:
+                    pieces += (bytes(small), piece) if small else (piece,)
+                    small.clear()
                 if not more:
                     break
-            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            body = pieces[0] if len(pieces) == 1 and not small else b"".join((*pieces, small))
             pieces.clear()
             endpoint = classify(inbound.method, inbound.path)
             await pipeline.handle(pipeline.Arrival(inbound=inbound, endpoint=endpoint, body=body), client, self._plane)
