@@ -17,6 +17,7 @@ _BETWEEN_BLOCKS = b"\x1f"
 _BETWEEN_MESSAGES = b"\x1e"
 _KEPT_BYTES = 32_768
 _MARKED_BYTES = 64
+_NAME_BYTES = 256
 
 
 class Part(msgspec.Struct, gc=False):
@@ -65,10 +66,11 @@ def text(raw: msgspec.Raw) -> bytes:
 
 
 def name(raw: msgspec.Raw) -> str | None:
-    """Return a short string value such as a model name; None when it is no string."""
+    """Return a short string value such as a model name, of a long one its beginning; None when it is no string."""
     if not is_text(raw):
         return None
-    return text(raw).decode("utf-8", "replace")
+    # It goes into the row, the log and the metrics.
+    return text(raw)[:_NAME_BYTES].decode("utf-8", "replace")
 
 
 def parts(raw: msgspec.Raw) -> list[Part]:

@@ -67,3 +67,4 @@ def test_name_is_text_or_nothing() -> None:
     assert canonical.name(Raw(rb'"gpt-\u0034"')) == "gpt-4"
     assert canonical.name(Raw(b"12")) is None
     assert canonical.name(canonical.NOTHING) is None
+    assert canonical.name(Raw(b'"' + b"m" * 5_000_000 + b'"')) == "m" * 256, "it is written to row, log and metrics"
