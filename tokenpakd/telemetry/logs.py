@@ -11,6 +11,7 @@ from typing import TextIO
 import msgspec
 
 from tokenpakd.exchange.row import CloseRow
+from tokenpakd.telemetry.log_stream import UnblockedHandler
 
 EXCHANGES = "tokenpak.exchange"
 _FOREIGN = (
@@ -34,7 +35,7 @@ _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 def setup(level: str, format: str, stream: TextIO) -> None:  # noqa: A002 - the name of the configuration key
     """Send this process's log to `stream`. `format`: auto (text on a terminal, else JSON), json or text."""
     is_text = format == "text" or (format == "auto" and stream.isatty())
-    handler = logging.StreamHandler(stream)
+    handler = UnblockedHandler(stream)
     handler.setFormatter(TextFormatter() if is_text else JsonFormatter())
     root = logging.getLogger()
     for old in list(root.handlers):
