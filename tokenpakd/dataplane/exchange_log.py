@@ -9,6 +9,10 @@ from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, Pin, RoomTrace
 from tokenpakd.exchange.usage import Usage
 
 
+ROOMS = ("parse", "route", "gate", "cache", "limit", "inject", "compress", "mark", "check", "translate", "forward")
+"""In the order of the pipeline. Guard comes before there is a row, meter and record end it."""
+
+
 class Recorder(Protocol):
     """The store, as a request sees it: it never raises and never waits past 50 ms."""
 
@@ -77,8 +81,9 @@ class ExchangeLog:
         usage = usage or self.usage
         self._is_closed = True
         now_s = self._clock()
-        name = "forward" if self._called_s is not None else "refuse"
-        self._rooms.append(RoomTrace(name, round((now_s - self._entered_s) * 1000, 3), outcome.value))
+        # The room that was entered last and never left is the one where it ended.
+        room = ROOMS[-1] if self._called_s is not None else ROOMS[min(len(self._rooms), len(ROOMS) - 1)]
+        self._rooms.append(RoomTrace(room, round((now_s - self._entered_s) * 1000, 3), outcome.value))
         self._rooms.append(RoomTrace("meter", 0.0, "no usage" if usage is None else "usage as reported"))
         try:
             row = record.closing_row(

@@ -66,7 +66,14 @@ def test_a_refusal_was_never_opened_and_is_a_whole_row_all_the_same() -> None:
     journal.log.close(Outcome.REFUSED, status=401, error_code="no_credential")
     assert journal.recorder.opened == []
     assert journal.row.opened.path == "/v1/messages"
-    assert [room.room for room in journal.row.rooms] == ["refuse", "meter"]
+    assert [room.room for room in journal.row.rooms] == ["parse", "meter"]
+
+
+def test_a_refusal_names_the_room_that_refused() -> None:
+    journal = Journal()
+    journal.log.enter("parse", plan(), "a")
+    journal.log.close(Outcome.REFUSED, status=401, error_code="no_credential")
+    assert [(room.room, room.decided) for room in journal.row.rooms][1] == ("route", "refused")
 
 
 def test_the_row_is_of_the_plan_as_the_last_room_left_it() -> None:

@@ -61,7 +61,10 @@ def closing_row(
     note: str | None = None,
 ) -> CloseRow:
     """Return the row as it ends; our own count of what was sent stands in where the provider reported none."""
-    if (usage is None or usage.input_total is None) and plan.endpoint.kind is EndpointKind.MESSAGES and plan.body:
+    is_uncounted = usage is None or usage.input_total is None
+    if outcome is Outcome.REFUSED:
+        opened = msgspec.structs.replace(opened, bytes_sent=0)
+    elif is_uncounted and plan.endpoint.kind is EndpointKind.MESSAGES and plan.body:
         opened = msgspec.structs.replace(opened, sent_tokens_estimate=_estimate(plan.body))
     return CloseRow(
         opened=opened,

@@ -62,6 +62,13 @@ def test_our_count_stands_in_where_the_provider_reported_none() -> None:
     assert closed(None, body=b"") is None
 
 
+def test_of_a_refused_request_nothing_went_out() -> None:
+    opened = record.opening_row(plan())
+    row = record.closing_row(plan(), opened, Outcome.REFUSED, status=400, duration_ms=1.0, rooms=ROOMS)
+    assert (row.opened.bytes_sent, row.opened.sent_tokens_estimate) == (0, None)
+    assert row.opened.bytes_received == len(ANTHROPIC_BODY)
+
+
 def test_a_large_body_is_counted_by_its_beginning() -> None:
     small, large = closed(None, body=b"word " * 10_000), closed(None, body=b"word " * 1_000_000)
     assert small is not None
