@@ -1,6 +1,7 @@
 """HTTP in, HTTP out: our server on loopback, a plane without store, a provider that is played."""
 
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,7 +14,7 @@ from tests.tokenpakd.dataplane.fakes import ANTHROPIC_BODY, POLICY, FakeBody, Fa
 from tests.tokenpakd.dataplane.loopback import Peer, Serving, serving
 from tokenpakd.dataplane import accept
 from tokenpakd.dataplane.accept import Accept
-from tokenpakd.dataplane.upstream import UpstreamCall
+from tokenpakd.dataplane.call import UpstreamCall
 from tokenpakd.exchange.faults import Cut, Refused
 from tokenpakd.exchange.request import RequestId
 from tokenpakd.exchange.row import CloseRow, Outcome
@@ -203,6 +204,25 @@ async def test_a_chunked_body_over_the_cap_is_413() -> None:
         assert (await client.reply())[0] == 413
         assert ours.plane.recorder.closed == []
         assert ours.plane.refusals == ["body_too_large"]
+
+
+async def test_a_body_in_chunks_of_two_bytes_is_held_in_little_more_than_its_length() -> None:
+    transport = FakeTransport(FakeBody(first=b"{}"), fields=SIZED)
+    chunk, count = b"2\r\n[]\r\n", 20_000
+    async with daemon(transport) as ours, ours.ours.client() as client:
+        await client.send(ours.head(b"Content-Type: application/json", b"Transfer-Encoding: chunked") + chunk)
+        await settle()
+        tracemalloc.start()
+        try:
+            await client.send(chunk * (count - 1))
+            await settle()
+            held_bytes = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+        await client.send(b"0\r\n\r\n")
+        assert await client.reply() == (200, b"{}")
+        assert transport.calls[0].body == b"[]" * count
+        assert held_bytes < 20 * count, "41 bytes each, were every piece kept as an object"
 
 
 async def test_too_many_bytes_at_once_are_503_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
