@@ -74,7 +74,7 @@ async def test_one_that_dies_of_the_abort_gets_no_second_signal(
     assert [number for number, _ in worker.process.signals] == [ABORT]
 
 
-@pytest.mark.parametrize("habits", [Habits(beats_for_s=0.1), Habits(ready_after_s=9)])
+@pytest.mark.parametrize("habits", [Habits(beats_for_s=0.1), Habits(ready_after_s=600)])
 async def test_our_own_stop_is_not_held_against_it(
     autojump_clock: MockClock, nursery: trio.Nursery, habits: Habits
 ) -> None:

@@ -252,6 +252,33 @@ async def test_new_workers_take_over_before_the_old_ones_drain(
     assert [view.restarts for view in fleet.views()] == [0, 0, 0]
 
 
+async def test_a_new_worker_that_dies_before_the_others_are_ready_is_brought_back(
+    autojump_clock: MockClock, nursery: trio.Nursery, raise_fleet: Maker
+) -> None:
+    fleet, workshop, _ = raise_fleet(nursery)
+    workshop.habits = lambda name: Habits(ready_after_s=2)
+    await fleet.start(2)
+    nursery.start_soon(fleet.replace_all, snapshot_of(2), 2)
+    await trio.sleep(3)
+    workshop["data-plane-1.2"].die()
+    await trio.sleep(5)
+    assert sorted(workshop.alive) == ["data-plane-1.3", "data-plane-2.2", "vault"]
+    assert workshop["data-plane-1.3"].snapshots[0].generation == 2
+
+
+async def test_a_worker_that_is_being_started_takes_the_change_that_comes_meanwhile(
+    autojump_clock: MockClock, nursery: trio.Nursery, raise_fleet: Maker
+) -> None:
+    fleet, workshop, _ = raise_fleet(nursery)
+    await fleet.start(1, with_vault=False)
+    workshop.start_takes_s = 1
+    workshop["data-plane-1"].die()
+    await trio.sleep(0.5)
+    await fleet.apply(snapshot_of(2))
+    await trio.sleep(1)
+    assert workshop["data-plane-1.2"].snapshots[-1].generation == 2
+
+
 async def test_new_workers_that_do_not_come_up_change_nothing(
     autojump_clock: MockClock, nursery: trio.Nursery, raise_fleet: Maker
 ) -> None:
@@ -343,6 +370,20 @@ async def test_a_worker_that_is_being_started_when_the_drain_begins_leaves_too(
     begun_at = trio.current_time()
     await fleet.drain(3)
     assert (workshop.alive, trio.current_time() - begun_at <= 6) == ([], True)
+
+
+async def test_a_worker_whose_process_comes_up_after_the_drain_began_is_not_waited_for(
+    autojump_clock: MockClock, nursery: trio.Nursery, raise_fleet: Maker
+) -> None:
+    fleet, workshop, _ = raise_fleet(nursery)
+    workshop.habits = lambda name: Habits(leaves_after_s=2 if name == "data-plane-1" else math.inf)
+    await fleet.start(2, with_vault=False)
+    workshop.start_takes_s = 1
+    workshop["data-plane-2"].die()
+    await trio.sleep(0.5)
+    with trio.fail_after(5):
+        await fleet.drain(30)
+    assert (len(workshop.workers), workshop.alive) == (3, [])
 
 
 async def test_planes_are_told_of_each_other_at_every_turn(

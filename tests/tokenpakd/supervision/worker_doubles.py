@@ -168,10 +168,11 @@ class Workshop:
         self.workers: list[FakeWorker] = []
         self.habits: Callable[[str], Habits] = lambda name: Habits()
         self.failures = 0
+        self.start_takes_s = 0.0
         self._nursery = nursery
 
     async def spawn(self, name: str, kind: Kind, commands: object, *, safe_mode: bool) -> Child:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.start_takes_s)
         if self.failures:
             self.failures -= 1
             raise OSError(11, "Resource temporarily unavailable")
