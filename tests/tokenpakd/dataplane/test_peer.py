@@ -54,7 +54,7 @@ def test_proc_is_read_where_the_kernel_cannot_be_asked(
         def __init__(self, *args: int) -> None:
             raise PermissionError
 
-    monkeypatch.setattr(peer.socket, "socket", NoNetlink)
+    monkeypatch.setattr(socket, "socket", NoNetlink)
     blind = PeerUids()
     assert blind.lookup(ends[1]) == os.geteuid()
     blind.close()
@@ -128,7 +128,7 @@ def test_a_connection_that_is_gone_is_nobodys(uids: PeerUids) -> None:
 
 
 def test_elsewhere_nobody_knows(monkeypatch: pytest.MonkeyPatch, uids: PeerUids) -> None:
-    monkeypatch.setattr(peer.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     with socket.socket() as sock:
         assert uids.lookup(sock) is None
 

@@ -34,6 +34,7 @@ from tokenpakd.dataplane.stages import (
 from tokenpakd.dialects.classify import classify
 from tokenpakd.exchange.faults import Cut, Garbled, Refused, TimedOut, Unreachable
 from tokenpakd.exchange.row import Outcome
+from tokenpakd.telemetry.metering import Meter
 
 KEY = (b"x-api-key", b"sk-ant-x")
 ROOMS = ["parse", "route", "gate", "cache", "limit", "inject", "compress", "mark", "check", "translate"]
@@ -204,7 +205,7 @@ async def test_a_crash_of_the_room_that_closes_does_not_cost_the_answer(monkeypa
 
 
 def crashing_meter(where: str) -> type:
-    class Broken(relay.Meter):
+    class Broken(Meter):
         pass
 
     setattr(Broken, where, crash)

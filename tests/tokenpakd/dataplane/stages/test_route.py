@@ -1,5 +1,7 @@
 """Whom a request goes to, and which of its keys go along."""
 
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 
@@ -11,16 +13,17 @@ from tokenpakd.dataplane.stages import route
 from tokenpakd.exchange.faults import Refused
 from tokenpakd.exchange.request import DialectName
 from tokenpakd.providers import registry
+from tokenpakd.providers.provider import Provider
 
-PROVIDERS = registry.known(CONFIG)
+PROVIDERS = dict(registry.known(CONFIG))
 CLAUDE = b"sk-ant-api03-secret"
 OPENAI = b"sk-proj-secret"
 GOOGLE = b"AIzaSySecret"
 VERSION = (b"anthropic-version", b"2023-06-01")
 
 
-def chosen(given: Plan, providers: dict[str, object] | None = None) -> Route:
-    decided, _ = route.decide(given, providers or PROVIDERS)  # type: ignore[arg-type]
+def chosen(given: Plan, providers: Mapping[str, Provider] = PROVIDERS) -> Route:
+    decided, _ = route.decide(given, providers)
     assert decided.route is not None
     return decided.route
 
@@ -94,7 +97,7 @@ def test_a_model_is_taken_from_the_paths_provider_by_loopback_providers_only() -
     assert chosen(plan(target=b"/v1beta/models/demo-x:generateContent", model="demo-x")).provider.name == "gemini"
     assert chosen(plan(target=b"/v1/chat/completions", model="claude-sonnet-4-5")).provider.name == "openai"
     far = PROVIDERS | {"demo": custom("demo", "https://demo.example", models=("demo-*",))}
-    assert chosen(plan(model="demo-small"), far).provider.name == "anthropic"  # type: ignore[arg-type]
+    assert chosen(plan(model="demo-small"), far).provider.name == "anthropic"
 
 
 @pytest.mark.parametrize(
