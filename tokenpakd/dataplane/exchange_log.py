@@ -8,7 +8,6 @@ from tokenpakd.dataplane.stages import record
 from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, Pin, RoomTrace
 from tokenpakd.exchange.usage import Usage
 
-
 ROOMS = ("parse", "route", "gate", "cache", "limit", "inject", "compress", "mark", "check", "translate", "forward")
 """In the order of the pipeline. Guard comes before there is a row, meter and record end it."""
 
