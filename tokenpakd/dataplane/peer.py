@@ -19,7 +19,9 @@ _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI")
 _ENDS_OFFSET = _HEADER.size + 4
 _UID_OFFSET = _ENDS_OFFSET + 48 + 4 * 3
-"""inet_diag_msg: 4 bytes of states, the 48-byte socket id, then expires, rqueue, wqueue, uid."""
+"""inet_diag_msg: 4 bytes of states, the 48-byte socket id, then expires, rqueue, wqueue, uid, inode."""
+NOBODY = -1
+"""A client that closed before we asked: the kernel calls the owner of what is left uid 0, which is not root."""
 
 
 class PeerUids:
@@ -68,11 +70,12 @@ class PeerUids:
             answer = self._netlink.recv(4096)
         except OSError:
             return None
-        if len(answer) < _UID_OFFSET + 4 or _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY:
+        if len(answer) < _UID_OFFSET + 8 or _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY:
             return None
         if answer[_ENDS_OFFSET : _ENDS_OFFSET + len(ends)] != ends:
             return None  # The late answer to an earlier question: of another connection.
-        return int(struct.unpack_from("=I", answer, _UID_OFFSET)[0])
+        uid, inode = struct.unpack_from("=II", answer, _UID_OFFSET)
+        return int(uid) if inode else NOBODY
 
 
 def _hex_address(family: int, address: tuple[str, int]) -> str:
@@ -88,7 +91,7 @@ def _from_proc(family: int, source: tuple[str, int], target: tuple[str, int]) ->
             for line in table:
                 columns = line.split()
                 if columns[1:3] == wanted:
-                    return int(columns[7])
+                    return int(columns[7]) if columns[9] != "0" else NOBODY
     except (OSError, ValueError, IndexError):
         return None
     return None

@@ -127,6 +127,17 @@ def test_a_connection_that_is_gone_is_nobodys(uids: PeerUids) -> None:
         assert uids.lookup(unconnected) is None
 
 
+@pytest.mark.parametrize("asks_kernel", [True, False])
+def test_a_client_that_left_before_we_asked_is_not_taken_for_root(
+    uids: PeerUids, ends: tuple[socket.socket, socket.socket], asks_kernel: bool
+) -> None:
+    client, accepted = ends
+    source, target = accepted.getpeername(), accepted.getsockname()
+    client.close()
+    ask = uids._ask if asks_kernel else peer._from_proc
+    assert ask(accepted.family, source, target) in (peer.NOBODY, None)
+
+
 def test_elsewhere_nobody_knows(monkeypatch: pytest.MonkeyPatch, uids: PeerUids) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with socket.socket() as sock:
