@@ -73,10 +73,13 @@ def read(path: str) -> bytes | None:
     """Yield the file's bytes; None when there is no such file.
 
     Raises:
-      Unreadable: it is a folder, or may not be read.
+      Unreadable: it is a folder or a pipe, or may not be read.
     """
     try:
-        with open(path, "rb") as file:
+        # Without waiting: nobody may ever write to a pipe that lies there.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+                raise Unreadable(f"{path} is a pipe, not a file")
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tokenpakctl import integration, settings_file
 from tokenpakctl.daemon_url import client_url
 from tokenpakctl.integration import Change
@@ -34,7 +36,9 @@ def run(options: argparse.Namespace, session: Session) -> int:
         if options.revert:
             change = integration.decide_revert(current, url, record)
         else:
-            change = integration.decide_apply(path, current, url, record, settings_file.missing_folders(path))
+            change = integration.decide_apply(
+                path, current, url, record, settings_file.missing_folders(os.path.realpath(path))
+            )
         shown = integration.diff(path, change.before, change.after)
         if shown and not session.as_json:
             session.line(plain_lines(shown).rstrip("\n"))
@@ -45,8 +49,10 @@ def run(options: argparse.Namespace, session: Session) -> int:
     except NotJson as exc:
         hint = "Repair the file (`python3 -m json.tool` names the place), then run this again."
         raise Failed(f"{path} is not usable, nothing was written: {exc}", hint, code="bad_settings") from exc
-    except (settings_file.Unreadable, settings_file.FileChanged) as exc:
+    except settings_file.FileChanged as exc:
         raise Failed(str(exc), "Run the same command again.", code="settings_file") from exc
+    except settings_file.Unreadable as exc:
+        raise Failed(str(exc), f"Look at `ls -ld {path}`.", code="settings_file") from exc
     except OSError as exc:
         message = f"{exc.filename or path} cannot be written: {exc.strerror}"
         raise Failed(message, "Run `tokenpakctl doctor`.", code="settings_file") from exc
@@ -57,7 +63,8 @@ def run(options: argparse.Namespace, session: Session) -> int:
 def _url(given: str | None, session: Session) -> tuple[str, str]:
     if given is None:
         return client_url(session)
-    if not given.startswith(("http://", "https://")) or not given.isprintable() or " " in given:
+    scheme, _, rest = given.partition("://")
+    if scheme not in ("http", "https") or not rest.strip("/") or not given.isprintable() or " " in given:
         raise Failed(f"--url {plain(given)} is not an http address", "Leave --url out.", code="usage", exit_code=USAGE)
     return given.rstrip("/"), "--url"
 

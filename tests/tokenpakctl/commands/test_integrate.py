@@ -24,6 +24,18 @@ def _write(path: Path, content: bytes, mode: int = 0o640) -> None:
     path.chmod(mode)
 
 
+@pytest.mark.parametrize("url", ["http://", "https:///", "ftp://localhost", "localhost:8766", "http://a b"])
+def test_an_address_that_is_none_is_refused(environ: dict[str, str], url: str) -> None:
+    assert run(environ, "integrate", "claude-code", "--apply", "--url", url).code == 2
+
+
+def test_a_pipe_in_place_of_the_settings_is_not_waited_for(environ: dict[str, str], settings: Path) -> None:
+    settings.parent.mkdir()
+    os.mkfifo(settings)
+    ran = run(environ, "integrate", "claude-code", "--apply")
+    assert (ran.code, "is a pipe" in ran.err) == (1, True)
+
+
 def test_without_apply_nothing_is_written(environ: dict[str, str], settings: Path) -> None:
     _write(settings, SAMPLE)
     ran = run(environ, *CLIENT)
