@@ -29,6 +29,9 @@ from tokenpakd.dataplane.upstream_connection import (
 from tokenpakd.exchange.faults import Cut, Garbled, Unreachable
 
 IDLE_MAX = 64
+STALE_WITHIN_S = 2.0
+"""A connection that had been closed says so within a round trip. Later than this the provider had the request, and
+sending it again would be billed again."""
 
 
 class ResponseBody(httpx.AsyncByteStream):
@@ -114,8 +117,8 @@ class Upstream(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the call in `request.extensions["call"]` and return once the head of its answer is there.
 
-        A kept-alive connection that turns out dead before a response byte is replaced once; nothing else is
-        ever sent twice.
+        A kept-alive connection that turns out dead at once, before a response byte, is replaced once; nothing
+        else is ever sent twice.
 
         Raises:
           Unreachable, TimedOut, Cut, Garbled.
@@ -134,7 +137,7 @@ class Upstream(httpx.AsyncBaseTransport):
             raise Unreachable(f"{call.origin} closed the connection without an answer") from exc
 
     async def _exchange(self, connection: UpstreamConnection, call: UpstreamCall) -> httpx.Response:
-        parser = ResponseParser(is_head_request=call.method == "HEAD")
+        parser, begun_s = ResponseParser(is_head_request=call.method == "HEAD"), trio.current_time()
         try:
             if isinstance(call.body, bytes) and len(call.body) <= WRITE_BYTES:
                 await send_whole(connection, call.head, call.body)
@@ -143,7 +146,8 @@ class Upstream(httpx.AsyncBaseTransport):
                 first = await send_watching(connection, call.head, call.body, parser, call.silence_s)
         except Cut:
             connection.close()
-            if not parser.has_begun and connection.is_reused and isinstance(call.body, bytes):
+            may_be_stale = connection.is_reused and trio.current_time() - begun_s < STALE_WITHIN_S
+            if not parser.has_begun and may_be_stale and isinstance(call.body, bytes):
                 raise _Stale from None
             raise Unreachable(f"{call.origin} closed the connection without an answer") from None
         except BaseException:

@@ -118,6 +118,24 @@ async def test_nothing_is_sent_twice_after_a_byte_of_an_answer(connections: Upst
         assert [number for number, _ in acme.requests] == [0, 0]
 
 
+async def test_a_provider_that_took_its_time_before_it_closed_is_not_asked_again(
+    connections: Upstream, autojump_clock: MockClock
+) -> None:
+    """It had the request, and may bill it; only a connection that was closed before is worth another."""
+
+    async def script(peer: Peer, found: Provider) -> None:
+        found.requests.append((peer.number, await peer.request()))
+        await peer.send(OK)
+        found.requests.append((peer.number, await peer.request()))
+        await trio.sleep(upstream.STALE_WITHIN_S + 1)
+
+    async with provider(script) as acme:
+        await ask(connections, acme)
+        with pytest.raises(Unreachable, match="without an answer"):
+            await ask(connections, acme)
+        assert [number for number, _ in acme.requests] == [0, 0]
+
+
 async def test_a_new_connection_that_closes_is_not_tried_again(connections: Upstream) -> None:
     async with provider(answering(None)) as acme:
         with pytest.raises(Unreachable):

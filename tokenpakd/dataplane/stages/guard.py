@@ -139,7 +139,8 @@ def _check_origin(inbound: Inbound, fields: dict[bytes, list[bytes]], policy: Po
     own = {b"http://" + host for host in own_hosts(policy, port)}
     if origins and (len(origins) > 1 or origins[0] not in own or inbound.method not in ("GET", "HEAD")):
         raise Refused(403, "foreign_origin", "tokenpak: requests from web pages are not served")
-    if any(value.strip().lower() in (b"cross-site", b"same-site") for value in fields.get(b"sec-fetch-site", [])):
+    sites = {site.strip().lower() for value in fields.get(b"sec-fetch-site", []) for site in value.split(b",")}
+    if sites & {b"cross-site", b"same-site"}:
         raise Refused(403, "cross_site", "tokenpak: cross-site requests are not served")
 
 

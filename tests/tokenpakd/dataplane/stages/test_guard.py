@@ -76,6 +76,7 @@ def test_refuses_no_host_and_two_hosts() -> None:
         (((b"Origin", b"http://localhost:8766"), (b"Origin", b"http://localhost:8766")), "GET", 403),
         (((b"Sec-Fetch-Site", b"cross-site"),), "GET", 403),
         (((b"Sec-Fetch-Site", b"same-site"),), "POST", 403),
+        (((b"Sec-Fetch-Site", b"none, Cross-Site"),), "GET", 403),
         (((b"Sec-Fetch-Mode", b"cors"),), "POST", None),
         ((), "OPTIONS", 403),
         ((), "TRACE", 405),
