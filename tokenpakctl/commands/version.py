@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 
 import tokenpakd
-from tokenpakctl.client import PROTOCOL
+from tokenpakctl.client import PROTOCOL, NoDaemon
 from tokenpakctl.render import View
 from tokenpakctl.session import OK, Session
 
@@ -19,7 +19,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, session: Session) -> int:
-    daemon = session.ask("version")
+    try:
+        daemon: dict[str, object] | None = session.call("version", 2.0)
+    except NoDaemon:
+        daemon = None
     own = {"version": tokenpakd.__version__, "protocol": PROTOCOL, "python": platform.python_version()}
     session.emit({"tokenpakctl": own, "tokenpakd": daemon}, report(View(own), None if daemon is None else View(daemon)))
     return OK

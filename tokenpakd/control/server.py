@@ -32,6 +32,9 @@ FIRST_LINE_S = 2.0
 IDLE_S = 60.0
 WRITE_S = 5.0
 CLIENTS_MAX = 16
+WATCHERS_MAX = 12
+"""Watchers stay for days: they must leave places for `status` and `stop`."""
+
 EMFILE_PAUSE_S = 0.1
 
 log = logging.getLogger(__name__)
@@ -51,6 +54,7 @@ class Server:
         self._verbs = verbs
         self._uid_of = uid_of
         self._clients = 0
+        self._watching = trio.Semaphore(WATCHERS_MAX)
 
     async def run(
         self, listener: socket.socket, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -75,7 +79,7 @@ class Server:
             if not may:
                 log.warning("control_peer_refused")
                 return
-            connection = _Connection(stream, self._daemon, self._verbs, may)
+            connection = _Connection(stream, self._daemon, self._verbs, may, self._watching)
             if self._clients > CLIENTS_MAX:
                 await connection.refuse("too many clients on the control socket")
                 return
@@ -90,11 +94,19 @@ class Server:
 
 
 class _Connection:
-    def __init__(self, stream: trio.SocketStream, daemon: Daemon, verbs: Table, may: frozenset[Access]) -> None:
+    def __init__(
+        self,
+        stream: trio.SocketStream,
+        daemon: Daemon,
+        verbs: Table,
+        may: frozenset[Access],
+        watching: trio.Semaphore,
+    ) -> None:
         self._stream = stream
         self._daemon = daemon
         self._verbs = verbs
         self._may = may
+        self._watching = watching
         self._splitter = LineSplitter(CONTROL_LINE_MAX_BYTES)
         self._lines: list[bytes] = []
 
@@ -119,14 +131,22 @@ class _Connection:
             if isinstance(call, bytes):
                 await self._write(call)
             elif call.verb.watch is not None:
-                await self._watch(call)
+                try:
+                    self._watching.acquire_nowait()
+                except trio.WouldBlock:
+                    await self.refuse(f"{WATCHERS_MAX} others watch already", "End one of them, such as `tail -f`.")
+                    return
+                try:
+                    await self._watch(call)
+                finally:
+                    self._watching.release()
                 return
             else:
                 await self._write(await answer(call, self._daemon))
 
-    async def refuse(self, reason: str) -> None:
+    async def refuse(self, reason: str, hint: str = "Connect again.") -> None:
         """Say why the connection ends."""
-        await self._write(error_line(None, INVALID_REQUEST, reason, "Connect again."))
+        await self._write(error_line(None, INVALID_REQUEST, reason, hint))
 
     async def _watch(self, call: Call) -> None:
         """Send what the verb has to say until the peer leaves; the reply that opens it has an empty result."""

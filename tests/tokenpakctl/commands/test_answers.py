@@ -185,3 +185,9 @@ def test_one_long_value_does_not_stretch_the_table_and_is_shown_whole_when_asked
     daemon.answers = {"config": {"file": None, "keys": [key]}}
     assert max(map(len, run(environ, "config").out.splitlines())) < 100
     assert "a" * 200 in run(environ, "config", "get", "providers").out
+
+
+def test_a_daemon_that_will_not_say_is_not_called_gone(environ: dict[str, str], daemon: ControlDouble) -> None:
+    assert run(environ, "version").code == 1
+    daemon.close()
+    assert "not running" in run(environ, "version").out

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from tests.tokenpakd.control.fakes import DAEMON, VERBS
 from tokenpakd.control import server
 from tokenpakd.control.dispatch import table
-from tokenpakd.control.server import CLIENTS_MAX, Server
+from tokenpakd.control.server import CLIENTS_MAX, WATCHERS_MAX, Server
 from tokenpakd.ipc import unix_socket
 from tokenpakd.ipc.framing import CONTROL_LINE_MAX_BYTES
 
@@ -139,6 +140,18 @@ async def test_a_watching_verb_sends_until_it_has_nothing_more(lab: Lab) -> None
         ("count", "n2"),
     ]
     assert await client.line() is None
+
+
+async def test_watchers_leave_places_for_those_who_ask(lab: Lab) -> None:
+    watchers = [await lab.connect() for _ in range(WATCHERS_MAX)]
+    for watcher in watchers:
+        assert (await watcher.ask("count", word="for ever"))["result"] == {}
+    late = await lab.connect()
+    assert "watch already" in (await late.ask("count", word="w"))["error"]["message"]
+    assert (await (await lab.connect()).ask("echo", word="w"))["result"] == {"word": "w"}
+    await watchers[0].stream.aclose()
+    await trio.testing.wait_all_tasks_blocked(0.01)
+    assert (await (await lab.connect()).ask("count", word="w"))["result"] == {}
 
 
 async def test_a_watching_verb_ends_with_its_peer(lab: Lab) -> None:
