@@ -26,6 +26,7 @@ from tokenpakd.dataplane.worker import Worker
 from tokenpakd.exchange.request import RequestId
 from tokenpakd.ipc.link import Link, from_fd
 from tokenpakd.ipc.worker_api import Applied, Drain, Drained, Fleet, Ready, Snapshot, ToWorker
+from tokenpakd.processes import lifeline
 from tokenpakd.processes.heap import Heap
 from tokenpakd.storage.recorder import Recorder
 from tokenpakd.telemetry import logs
@@ -44,6 +45,7 @@ def main(link_fd: int, http_fds: tuple[int, ...], ws_fds: tuple[int, ...]) -> No
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         # The link tells when to leave; a signal to the process group is the supervisor's to act on.
         signal.signal(number, signal.SIG_IGN)
+    lifeline.guard(link_fd, drain_s=LIFELINE_DRAIN_S)
     trio.run(partial(_run, link_fd, http_fds, ws_fds), strict_exception_groups=True)
 
 

@@ -7,7 +7,11 @@ import trio
 
 from tokenpakd.ipc import link
 from tokenpakd.ipc.worker_api import ToWorker
+from tokenpakd.processes import lifeline
 from tokenpakd.vault import worker
+
+LIFELINE_DRAIN_S = 2.0
+"""It holds nothing that takes time to finish."""
 
 
 def main(link_fd: int) -> None:
@@ -16,6 +20,7 @@ def main(link_fd: int) -> None:
     faulthandler.enable()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the link tells when to leave
+    lifeline.guard(link_fd, drain_s=LIFELINE_DRAIN_S)
     trio.run(_run, link_fd)
 
 
