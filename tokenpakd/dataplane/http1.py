@@ -105,7 +105,8 @@ class Http1(hypercorn_h11.H11Protocol):
         match event:
             case Response():
                 headers = list(event.headers)
-                if self.owner.closes_after_reply:
+                # A reply that does not wait for the rest of the body is the last, and says so.
+                if self.owner.closes_after_reply or self.connection.their_state is h11.SEND_BODY:
                     headers.append((b"connection", b"close"))
                 reason = _REASONS.get(event.status_code, b"")
                 self._hold(h11.Response(status_code=event.status_code, headers=headers, reason=reason))
@@ -120,12 +121,11 @@ class Http1(hypercorn_h11.H11Protocol):
 
     def _hold(self, event: Any) -> None:
         try:
-            data = self.connection.send(event)
+            data = self.connection.send(event) or b""
+            self._held = self._held + data if self._held else data
         except h11.LocalProtocolError:
             if self.connection.their_state is not h11.ERROR:
                 raise
-        else:
-            self._held = self._held + data if self._held else data
 
     async def flush(self) -> None:
         """Send what is held: a head whose body has not begun must not wait for it."""

@@ -217,6 +217,7 @@ async def test_a_reply_that_did_not_wait_for_the_body_ends_the_connection() -> N
     async with wire(app) as owner:
         await owner.feed(HEAD % 1000, b"x" * 10)
         assert owner.sent.startswith(b"HTTP/1.1 413")
+        assert b"connection: close" in owner.sent, "or its client would ask again on it"
         assert owner.is_closed
         await owner.feed(b"x" * 990, GET % b"b")
         assert owner.sent.count(b"HTTP/1.1") == 1
