@@ -251,12 +251,13 @@ class Fleet:
         if slot.child is child:
             slot.child = None
             if not self.is_closing and not slot.is_retired:
-                await self._revive(slot)
+                await self._revive(slot, child.generation >= 0)
 
-    async def _revive(self, slot: Slot) -> None:
+    async def _revive(self, slot: Slot, has_served: bool = False) -> None:
         while True:
-            decision = restart.after_death(slot.deaths, now=trio.current_time(), dice=self._dice())
-            slot.deaths = decision.deaths
+            now, dice = trio.current_time(), self._dice()
+            decision = restart.after_death(slot.deaths, now=now, dice=dice, has_served=has_served)
+            slot.deaths, has_served = decision.deaths, False
             if decision.safe_mode:
                 log.error("worker_safe_mode", extra={"worker": slot.name, "wait_s": round(decision.wait_s, 2)})
             await trio.sleep(decision.wait_s)

@@ -1,8 +1,9 @@
 """When a dead worker comes back, and as what. Pure: the clock and the dice come in as arguments.
 
-Deaths inside the window make the wait longer: 0, 0.1, 0.5, 2, 5 s. More than five of them and the worker comes back in
-safe mode (pure relay), which is tried out again as normal every 60 s. There is no last attempt: a whole tool chain
-hangs on the relay, so the daemon never gives up.
+A worker that served comes back at once: while it waits nobody is answered. For one that never got so far, deaths
+inside the window make the wait longer: 0, 0.1, 0.5, 2, 5 s. After more than five deaths of either kind the worker comes
+back in safe mode (pure relay), which is tried out again as normal every 60 s. There is no last attempt: a whole tool
+chain hangs on the relay, so the daemon never gives up.
 """
 
 import msgspec
@@ -32,10 +33,15 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     deaths: Deaths
 
 
-def after_death(deaths: Deaths, *, now: float, dice: float) -> Decision:
-    """Decide how the worker that just died comes back. `dice` is uniform in 0..1 and spreads the wait by ±20 %."""
+def after_death(deaths: Deaths, *, now: float, dice: float, has_served: bool = False) -> Decision:
+    """Decide how the worker that just died comes back.
+
+    `dice` is uniform in 0..1 and spreads the wait by ±20 %; `has_served`: it had become ready.
+    """
     recent = (*(at for at in deaths.recent if now - at < WINDOW_S), now)
     wait_s = _wait_s(len(recent), dice)
+    if deaths.safe_since is None and has_served:
+        wait_s = 0.0
     if deaths.safe_since is not None:
         return Decision(wait_s=wait_s, safe_mode=True, deaths=_remember(deaths, recent, safe_since=deaths.safe_since))
     on_probation = deaths.probation_until is not None and now < deaths.probation_until

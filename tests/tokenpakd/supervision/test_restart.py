@@ -55,6 +55,15 @@ def test_deaths_in_the_window_lengthen_the_wait_and_end_in_safe_mode(
         assert decided == expect
 
 
+def test_a_worker_that_served_comes_back_at_once_until_safe_mode() -> None:
+    deaths, decided = Deaths(), []
+    for now in range(8):
+        decision = after_death(deaths, now=now, dice=0.5, has_served=True)
+        deaths = decision.deaths
+        decided.append((decision.wait_s, decision.safe_mode))
+    assert decided == [(0.0, False)] * 5 + [(0.0, True), (0.0, True), (0.1, True)]
+
+
 @pytest.mark.parametrize(("dice", "wait_s"), [(0.0, 4.0), (0.5, 5.0), (1.0, 6.0)])
 def test_the_dice_spread_the_wait_by_a_fifth(dice: float, wait_s: float) -> None:
     recent = (0.0, 0.1, 0.2, 0.3)
