@@ -50,8 +50,7 @@ class Fake:
             os._exit(0)
 
     async def answer(self, stream: trio.SocketStream) -> None:
-        """Answer one request."""
-        self.in_flight += 1
+        """Answer one request; who accepted it has counted it."""
         async with stream:
             head = b""
             while b"\r\n\r\n" not in head:
@@ -125,6 +124,7 @@ async def accept(http_fds: tuple[int, ...], fake: Fake, handlers: trio.Nursery) 
     async def accept_on(listener: trio.socket.SocketType) -> None:
         while True:
             peer, _ = await listener.accept()
+            fake.in_flight += 1  # at once: a drain that begins now must wait for it
             handlers.start_soon(fake.answer, trio.SocketStream(peer))
 
     with fake.accepting:
