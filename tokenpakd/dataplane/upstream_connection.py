@@ -121,7 +121,10 @@ async def send_watching(
     parser: ResponseParser,
     silence_s: float | None,
 ) -> bytes:
-    """Send an upload, or a large body, while watching for an early answer, which ends the sending."""
+    """Send an upload, or a large body, while watching for an early answer.
+
+    A refusal ends the sending: the rest would go to nobody. An early 2xx does not: its sender reads on.
+    """
     failures: list[Exception] = []
     answer = trio.CancelScope()
     connection.owes_bytes = True
@@ -154,7 +157,8 @@ async def send_watching(
                 first = await read_head(connection, parser, None)
         except UpstreamError as exc:
             failures.append(exc)
-        nursery.cancel_scope.cancel()
+        if not 200 <= parser.status < 300:
+            nursery.cancel_scope.cancel()
     if failures:
         raise failures[0]
     if answer.cancelled_caught:

@@ -215,6 +215,23 @@ async def test_an_early_answer_to_a_large_body_is_not_waited_for(connections: Up
         assert connections.idle_connections == 0
 
 
+async def test_an_early_2xx_does_not_cut_the_request(connections: Upstream) -> None:
+    body = b"x" * 2_000_000
+    taken: list[bytes] = []
+
+    async def script(peer: Peer, found: Provider) -> None:
+        await peer.until(b"\r\n\r\n")
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        taken.append(await peer.exactly(len(body)))
+
+    async with provider(script) as acme:
+        with trio.fail_after(5):
+            answer = await call_upstream(connections, call(acme, body))
+        assert (answer.status, await whole(answer)) == (200, b"ok")
+        await wait_all_tasks_blocked()
+    assert taken == [body]
+
+
 async def test_a_large_body_arrives_whole_and_its_connection_is_kept(connections: Upstream) -> None:
     body = bytes(range(256)) * 8_000
     async with provider(answering()) as acme:
