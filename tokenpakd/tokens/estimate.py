@@ -23,6 +23,8 @@ _PER_MARK = 462
 
 _WINDOWS = 32
 _WINDOW_BYTES = 1024
+_LITERAL_WINDOWS = 8
+_LITERAL_WINDOW_BYTES = 256
 
 _TEXT = msgspec.json.Decoder(str)
 
@@ -39,13 +41,19 @@ def estimate_body(body: bytes) -> int:
     """
     if len(body) <= _WINDOWS * _WINDOW_BYTES:
         return estimate(body)
-    step = (len(body) - _WINDOW_BYTES) // (_WINDOWS - 1)
-    read = b"".join(body[index * step : index * step + _WINDOW_BYTES] for index in range(_WINDOWS))
+    read = _windows(body, _WINDOWS, _WINDOW_BYTES)
     return _rounded_up(_thousandths(read) * len(body) // len(read))
 
 
 def estimate_literal(literal: bytes) -> int:
-    """Return about how many tokens the text of a JSON string literal is: the model sees no escapes."""
+    """Return about how many tokens the text of a JSON string literal is: the model sees no escapes.
+
+    Of a long one only evenly spaced windows are read: 30 outputs of 6 KB each cost 0.2 ms of a request, not 0.7.
+    """
+    if len(literal) > _LITERAL_WINDOWS * _LITERAL_WINDOW_BYTES:
+        read = _windows(literal, _LITERAL_WINDOWS, _LITERAL_WINDOW_BYTES)
+        plain = read.replace(b"\\n", b"\n").replace(b'\\"', b'"')  # nearly all the escapes there are
+        return _rounded_up(_thousandths(plain) * len(literal) // len(read))
     try:
         return estimate(_TEXT.decode(literal))
     except ValueError:
@@ -55,6 +63,11 @@ def estimate_literal(literal: bytes) -> int:
 def estimate_saved(removed: bytes, pointer: bytes) -> int:
     """Return about how many tokens fewer one literal is than the other; below 0 where it is more."""
     return estimate_literal(removed) - estimate_literal(pointer)
+
+
+def _windows(raw: bytes, count: int, size_bytes: int) -> bytes:
+    step = (len(raw) - size_bytes) // (count - 1)
+    return b"".join(raw[index * step : index * step + size_bytes] for index in range(count))
 
 
 def _thousandths(raw: bytes) -> int:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,3 +63,9 @@ def test_estimate_is_near_what_a_provider_reported() -> None:
         ratios.append(sum(map(estimate, texts)) / conversation["usage_per_call"][-1]["prompt_tokens"])
     assert all(0.65 < ratio < 1.1 for ratio in ratios), ratios
     assert 0.75 < sum(ratios) / len(ratios) < 1.1
+
+
+def test_a_long_literal_is_counted_by_windows_about_as_by_its_whole_text() -> None:
+    text = "".join(f'def name_{n}(value):\n    return "{n * 7919}" + value  # line {n}\n' for n in range(400))
+    sampled, whole = estimate_literal(msgspec.json.encode(text)), estimate(text)
+    assert abs(sampled - whole) < 0.05 * whole
