@@ -5,12 +5,13 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import trio
 
 from tokenpakd.dataplane.http1 import App, Closed, Event, Http1, RawData, http1, hypercorn_config
+from tokenpakd.dataplane.listening import TURNED_AWAY
 
 log = logging.getLogger("tokenpakd.http")
 
@@ -142,7 +143,7 @@ class Connection:
         size, unread = FIRST_READ_BYTES, 0
         try:
             while True:
-                data = await self.stream.receive_some(size)
+                data = await self.stream.socket.recv(size)
                 if not data:
                     break
                 if self.phase is Phase.LINGER or (self.phase is Phase.IDLE and data == b"\r\n"):
@@ -152,9 +153,9 @@ class Connection:
                 unread = unread + len(data) if self._protocol.has_whole_request else 0
                 if unread > PIPELINED_BYTES_MAX:
                     break
-                await self._protocol.handle(RawData(bytes(data)))
+                await self._protocol.handle(RawData(data))
                 size = BULK_READ_BYTES if len(data) == size else FIRST_READ_BYTES
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except (OSError, trio.ClosedResourceError):
             pass
         self._is_left = True
         await self._protocol.handle(Closed())
@@ -246,13 +247,15 @@ class Server:
 
     async def serve(
         self,
-        listeners: list[trio.SocketListener],
+        listeners: Sequence[trio.abc.Listener[trio.SocketStream]],
         *,
         handler_nursery: trio.Nursery,
         task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept until cancelled; running connections belong to `handler_nursery` and outlive the accepting."""
-        await trio.serve_listeners(self._admit, listeners, handler_nursery=handler_nursery, task_status=task_status)
+        await trio.serve_listeners(
+            self._admit, list(listeners), handler_nursery=handler_nursery, task_status=task_status
+        )
 
     async def _admit(self, stream: trio.SocketStream) -> None:
         if len(self.connections) >= self._max_connections():
@@ -270,12 +273,9 @@ class Server:
             self.connections.discard(connection)
 
     async def _turn_away(self, stream: trio.SocketStream) -> None:
-        body = b'{"error":{"type":"overloaded","message":"tokenpak: too many connections (listen.max_connections)"}}'
-        head = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n"
-        head += b"content-type: application/json\r\nx-tokenpak-error: too_many_connections\r\n"
         with trio.move_on_after(1):
             try:
-                await stream.send_all(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+                await stream.send_all(TURNED_AWAY)
                 await stream.send_eof()
                 # Its request is read and thrown away, or our close would reset the connection under the reply.
                 while await stream.receive_some(FIRST_READ_BYTES):

@@ -66,8 +66,10 @@ async def receive(connection: UpstreamConnection, silence_s: float | None) -> by
         scope.deadline = trio.current_time() + silence_s
     try:
         with scope:
-            return bytes(await connection.stream.receive_some(READ_BYTES))
-    except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+            if isinstance(connection.stream, trio.SSLStream):
+                return bytes(await connection.stream.receive_some(READ_BYTES))
+            return await connection.socket.recv(READ_BYTES)
+    except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as exc:
         raise Cut(f"{connection.origin} broke the connection") from exc
     raise TimedOut(f"{connection.origin} was silent for {silence_s:g} s")
 

@@ -6,7 +6,7 @@ handshake before it is accepted.
 
 import gzip
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -48,13 +48,13 @@ class WebSocketDoor:
 
     async def serve(
         self,
-        listeners: list[trio.SocketListener],
+        listeners: Sequence[trio.abc.Listener[trio.SocketStream]],
         *,
         handler_nursery: trio.Nursery,
         task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept until cancelled."""
-        await trio.serve_listeners(self._run, listeners, handler_nursery=handler_nursery, task_status=task_status)
+        await trio.serve_listeners(self._run, list(listeners), handler_nursery=handler_nursery, task_status=task_status)
 
     async def _run(self, stream: trio.SocketStream) -> None:
         # Imported with the first connection: 60 ms and 4 MB that most daemons never need.

@@ -7,7 +7,6 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ import trio
 from tokenpakd.dataplane.accept import Accept
 from tokenpakd.dataplane.connect import Connector, Egress
 from tokenpakd.dataplane.connections import Server, Timing
+from tokenpakd.dataplane.listening import BurstListener
 from tokenpakd.dataplane.peer import PeerUids, own_uids
 from tokenpakd.dataplane.upstream import Upstream
 from tokenpakd.dataplane.websocket import WebSocketDoor
@@ -81,10 +81,6 @@ def _egress(snapshot: Snapshot) -> Egress:
     )
 
 
-def _listeners(fds: tuple[int, ...]) -> list[trio.SocketListener]:
-    return [trio.SocketListener(trio.socket.from_stdlib_socket(socket.socket(fileno=fd))) for fd in fds]
-
-
 def _new_id() -> RequestId:
     return RequestId(f"tpk_{secrets.token_hex(12)}")
 
@@ -98,9 +94,9 @@ async def _serve(
     server = Server(accept, Timing(), max_connections=worker.max_connections, peer_uid=peers.lookup)
     websocket = WebSocketDoor(worker.policy, peers.lookup)
     worker.accept, worker.http, worker.websocket = accept, server, websocket
-    http, ws = _listeners(http_fds), _listeners(ws_fds)
+    http, ws = [BurstListener(fd) for fd in http_fds], [BurstListener(fd) for fd in ws_fds]
     if ws:
-        worker.websocket_port = ws[0].socket.getsockname()[1]
+        worker.websocket_port = ws[0].port
     async with trio.open_nursery() as process, trio.open_nursery() as connections:
         doors = [partial(server.serve, http, handler_nursery=connections)]
         if ws:
@@ -113,7 +109,7 @@ async def _serve(
         # What start-up made lives as long as the process; the collector need not walk it again.
         gc.collect()
         gc.freeze()
-        leave = _Leave(worker, server, websocket, accepting, (http, ws))
+        leave = _Leave(worker, server, websocket, accepting, [*http, *ws])
         await leave.follow(link)
         connections.cancel_scope.cancel()
         process.cancel_scope.cancel()
@@ -165,7 +161,7 @@ class _Leave:
         server: Server,
         websocket: WebSocketDoor,
         accepting: trio.CancelScope,
-        listeners: tuple[list[trio.SocketListener], list[trio.SocketListener]],
+        listeners: list[BurstListener],
     ) -> None:
         self._worker = worker
         self._server = server
@@ -206,9 +202,8 @@ class _Leave:
             return
         log.info("draining", extra={"in_flight": self._worker.in_flight, "deadline_s": deadline_s})
         self._accepting.cancel()
-        for group in self._listeners:
-            for listener in group:
-                listener.socket.close()
+        for listener in self._listeners:
+            listener.close()
         nursery.start_soon(self._websocket.close_all)
         nursery.start_soon(self._wait_empty)
 

@@ -39,6 +39,7 @@ class Recorder:
 
     def __init__(self, database: Path, *, boot_id: str, worker: str, ring_rows: int = RING_ROWS) -> None:
         self._database = database
+        self._path = os.fspath(database)
         self._boot_id = boot_id
         self._worker = worker
         self._ring_rows = ring_rows
@@ -155,7 +156,7 @@ class Recorder:
 
     def _is_same_file(self) -> bool:
         try:
-            found = os.stat(self._database)
+            found = os.stat(self._path)
         except OSError:
             return False
         return (found.st_ino, found.st_dev) == self._inode

@@ -44,6 +44,9 @@ def setup(level: str, format: str, stream: TextIO) -> None:  # noqa: A002 - the 
     root.setLevel(_LEVELS.get(level, logging.INFO))
     # A log that cannot be written (full disk, closed pipe) must not print tracebacks into whatever is left.
     logging.raiseExceptions = False
+    # What no formatter of ours shows is not collected (the library's own advice): the caller's line, thread, process.
+    logging._srcfile = None  # noqa: SLF001
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in _FOREIGN:
         # Some of them log whole addresses at info, keys in the query included.
         logging.getLogger(name).setLevel(logging.ERROR)
