@@ -30,6 +30,7 @@ class Line:
 
 
 ADDED_P50_MS = {"2k": 0.8, "2k-fresh": None, "100k": 1.3, "1m": 3.5}
+HYBRID_OVER_STRICT_1M_MS = 2.0
 
 
 class Table:
@@ -102,6 +103,9 @@ def summarise(records: list[Record]) -> list[Line]:
         case = f"{body} c=1"
         table.put_ways(f"{case}: added p50, ms", table.added, case, "p50_us", 1e-3, at_most=limit_ms)
         table.put_ways(f"{case}: added p99, ms", table.added, case, "p99_us", 1e-3)
+    slower = [table.added("1m c=1", way, "p50_us", 1e-3) for way in ("hybrid", "strict")]
+    if slower[0] is not None and slower[1] is not None:
+        table.put("1m c=1: hybrid over strict, p50, ms", slower[0] - slower[1], at_most=HYBRID_OVER_STRICT_1M_MS)
     for body in ("2k", "100k", "1m"):
         for clients in (1, 16, 64):
             case = f"{body} c={clients}"

@@ -59,6 +59,28 @@ def test_the_upstream_is_closed_each_time(
     lab.must_still_serve(30)
 
 
+def large(client: RawClient) -> None:
+    body = message()[:-1] + b" " * 400_000 + b"}"
+    client.request("POST", MESSAGES, headers=[STRICT, *ANTHROPIC], body=body)
+
+
+def upload(client: RawClient) -> None:
+    client.request("POST", "/v1/files", headers=[("authorization", "Bearer k")], body=b"x" * 400_000, content_type=None)
+
+
+@pytest.mark.parametrize("ask", [large, upload])
+def test_one_that_leaves_after_a_large_body_has_its_row(lab: Lab, ask: Callable[[RawClient], None]) -> None:
+    lab.upstream.script(MESSAGES, Stall())
+    lab.upstream.script("/v1/files", Stall())
+    for number in range(10):
+        client = lab.client()
+        ask(client)
+        exchange = lab.upstream.wait_for_requests(number + 1)[number]
+        LEAVE[number % 2](client)
+        lab.upstream.wait(exchange.closed.is_set, f"the close of request {number}", 5)
+    assert [row["outcome"] for row in lab.rows(10)] == ["client_gone"] * 10
+
+
 def test_clients_that_leave_all_at_once_leave_no_connection_behind(lab: Lab) -> None:
     lab.upstream.script(MESSAGES, Stall())
     clients = [lab.client() for _ in range(64)]

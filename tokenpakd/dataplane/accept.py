@@ -1,6 +1,6 @@
 """Door: HTTP in, HTTP out. Turns one ASGI exchange into an Inbound and a Client for the pipeline.
 
-Nothing outside this file and http1.py knows the HTTP server.
+Nothing outside this file, connections.py and http1.py knows the HTTP server.
 """
 
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger("tokenpakd.accept")
 BODY_GRACE_S = 10.0
 BODY_BYTES_PER_S = 1024
 BODY_TOTAL_S = 120.0
-"""A body may take ten seconds plus a second per KiB, two minutes at most: a slow one is 408 (RELIABILITY C4)."""
+"""A body may take ten seconds plus a second per KiB, two minutes at most: a slow one is 408."""
 UPLOAD_STALL_S = 30.0
 IN_FLIGHT_BYTES_MAX = 512 * 1_048_576
 SMALL_PIECE_BYTES = 1024

@@ -23,7 +23,7 @@ PIPELINED_BYTES_MAX = 1_048_576
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Deadlines of one connection, seconds.
 
-    `idle_s`: clients think between turns, one that is cut races its next POST against our FIN (CLIENTS §1.3).
+    `idle_s`: clients think between turns, one that is cut races its next POST against our FIN.
     `linger_s`: after a reply that did not wait for the request's body, what still arrives is read and thrown
     away, or the reset that close() sends would destroy the reply before the client reads it.
     """

@@ -148,7 +148,7 @@ class Http1(hypercorn_h11.H11Protocol):
                 await self._create_stream(event)
             elif event is h11.PAUSED:
                 # A pipelined request waits in h11's buffer. Reading goes on all the same, or the client's
-                # leaving would not be seen while the upstream is silent (RELIABILITY C2).
+                # leaving would not be seen while the upstream is silent.
                 return
             elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed) or self.stream is None:
                 return

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
 import msgspec
-import trio
 
 from tokenpakd.dataplane.exchange_log import ExchangeLog, Recorder
 from tokenpakd.dataplane.plan import Plan
@@ -93,10 +92,6 @@ async def handle(arrival: Arrival, client: Client, plane: Plane) -> None:
     except Refused as refused:
         journal.close(Outcome.REFUSED, status=refused.status, error_code=refused.code)
         await refuse(refused, plan.inbound, plan.endpoint, client, dialect_name=plan.look.dialect)
-    except trio.Cancelled:
-        # The client left, or the worker had to. Closing the upstream connection is what stops the bill.
-        journal.close(Outcome.CRASHED if plane.is_leaving else Outcome.CLIENT_GONE, status=client.status)
-        raise
     except Exception as exc:
         # A fault of ours must not look like an answer, and must not take other exchanges down.
         log.exception("exchange_failed", extra={"request_id": plan.inbound.id})
@@ -106,6 +101,11 @@ async def handle(arrival: Arrival, client: Client, plane: Plane) -> None:
             await refuse(fault, plan.inbound, plan.endpoint, client, dialect_name=plan.look.dialect)
         else:
             await client.abort()
+    except BaseException:
+        # Cancelled, alone or in the group that a nursery below makes of it: the client left, or the worker had to.
+        # Closing the upstream connection is what stops the bill.
+        journal.close(Outcome.CRASHED if plane.is_leaving else Outcome.CLIENT_GONE, status=client.status)
+        raise
 
 
 def _prepare(plan: Plan, journal: ExchangeLog, plane: Plane) -> Plan:

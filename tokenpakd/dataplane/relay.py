@@ -118,6 +118,8 @@ def _fields(plan: Plan, received: list[tuple[bytes, bytes]], journal: ExchangeLo
     fields.append((headers.SAVED_TOKENS.encode(), b"%d" % plan.saved_tokens))
     fields.append((headers.CACHE.encode(), b"bypass"))
     fields.append((headers.PROVIDER.encode(), plan.route.provider.name.encode()))
+    if plan.snapshot.safe_mode:
+        fields.append((headers.DEGRADED.encode(), b"safe_mode"))
     fields.append((headers.SERVER_TIMING.encode(), b"tokenpak;dur=%.2f" % journal.overhead_ms))
     return fields
 

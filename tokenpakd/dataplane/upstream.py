@@ -1,8 +1,8 @@
 """Door: calls to providers, on a connection pool of our own behind httpx's transport interface.
 
 Why not httpcore's pool: it walks and polls every pooled connection per request, so it slows down with concurrency
-and stays slow afterwards, and it leaks slots when a request is cancelled while connecting (PERFORMANCE,
-RELIABILITY §0.4). Here each origin has a stack of idle connections, the last used on top; expiry is looked at only
+and stays slow afterwards, and it leaks slots when a request is cancelled while connecting.
+Here each origin has a stack of idle connections, the last used on top; expiry is looked at only
 on the connection that is popped, and there is no limit to wait for: the number of clients is the limit.
 
 Cancelling a call closes its TCP connection, and with it the provider's generating and billing.

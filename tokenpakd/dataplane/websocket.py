@@ -40,6 +40,7 @@ class WebSocketDoor:
         self._policy = policy
         self._peer_uid = peer_uid
         self._open: set[WebSocketConnection] = set()
+        self._taken = 0  # handshakes under way count as well
 
     @property
     def connections(self) -> int:
@@ -61,8 +62,9 @@ class WebSocketDoor:
         from trio_websocket import ConnectionClosed, HandshakeError, wrap_server_stream
 
         port, peer_uid = stream.socket.getsockname()[1], self._peer_uid(stream.socket)
+        self._taken += 1
         try:
-            if len(self._open) >= CONNECTIONS_MAX:
+            if self._taken > CONNECTIONS_MAX:
                 return
             async with trio.open_nursery() as nursery:
                 with trio.move_on_after(HANDSHAKE_S):
@@ -78,6 +80,7 @@ class WebSocketDoor:
             # One connection must not take the others down.
             log.exception("websocket_crashed")
         finally:
+            self._taken -= 1
             stream.socket.close()
 
     async def _admit(

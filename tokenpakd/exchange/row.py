@@ -12,7 +12,7 @@ from tokenpakd.exchange.usage import Usage
 
 
 class Outcome(enum.StrEnum):
-    """How an exchange ended (PRODUCT §13). A provider's own 4xx or 5xx is `upstream_error`."""
+    """How an exchange ended. A provider's own 4xx or 5xx is `upstream_error`."""
 
     OK = "ok"
     CACHED = "cached"

@@ -1,4 +1,4 @@
-"""The usage vector (PRODUCT §13): what the provider reported, None where it did not."""
+"""The usage vector: what the provider reported, None where it did not."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What `/stats`, `/stats/last`, `/recent` and `/trace/{id}` show (PRODUCT §5, §13), over HTTP and over the socket.
+"""What `/stats`, `/stats/last`, `/recent` and `/trace/{id}` show, over HTTP and over the socket.
 
 Times of day are unix milliseconds, money is decimal dollars and null where no price is known. A row that is still
 in flight has `outcome: null` and is shown by `trace` only.

@@ -180,7 +180,8 @@ class _Leave:
                         case Snapshot():
                             self._worker.adopt(message)
                             logs.setup(message.config.log_level, message.config.log_format, sys.stderr)
-                            await link.send(Applied(generation=message.generation))
+                            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                                await link.send(Applied(generation=message.generation))
                         case Fleet():
                             self._worker.know_fleet(message)
                         case Drain():

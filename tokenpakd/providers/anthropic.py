@@ -7,7 +7,7 @@ PROVIDER = Provider(
     name="anthropic",
     endpoint="https://api.anthropic.com",
     dialects=(DialectName.ANTHROPIC,),
-    # Since anthropic-version 2026-10-21 the SDKs send the key as a bearer token (CLIENTS §0.1).
+    # Since anthropic-version 2026-10-21 the SDKs send the key as a bearer token.
     key_headers=(b"x-api-key", b"authorization"),
     key_prefixes=(b"sk-ant-",),
     models=("claude-*",),

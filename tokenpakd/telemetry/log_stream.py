@@ -13,6 +13,8 @@ from typing import TextIO
 ATOMIC_BYTES = 4096
 """A pipe that polls as writable takes this much without blocking (PIPE_BUF on Linux)."""
 
+MESSAGE_CHARS_MAX = 500
+
 
 class UnblockedHandler(logging.StreamHandler[TextIO]):
     """Writes whole lines, never waits. `dropped` counts what the stream would not take."""
@@ -35,6 +37,8 @@ class UnblockedHandler(logging.StreamHandler[TextIO]):
             return
         try:
             line = self.format(record)
+            if len(line) > ATOMIC_BYTES // 4:
+                line = self._short(record, line)
             if self.dropped > self._told:
                 lost = logging.makeLogRecord(
                     {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": "log_lines_dropped"}
@@ -49,6 +53,15 @@ class UnblockedHandler(logging.StreamHandler[TextIO]):
                 self.dropped += 1
         except (OSError, ValueError, TypeError):
             self.dropped += 1
+
+    def _short(self, record: logging.LogRecord, line: str) -> str:
+        """Yield the line if a pipe takes it at once, else its message alone: half a JSON object is none."""
+        if len(line.encode("utf-8", "backslashreplace")) < ATOMIC_BYTES:
+            return line
+        kept = {name: getattr(record, name) for name in ("name", "levelno", "levelname", "created")}
+        return self.format(
+            logging.makeLogRecord(kept | {"msg": record.getMessage()[:MESSAGE_CHARS_MAX], "is_cut": True})
+        )
 
     def _takes_now(self) -> bool:
         events = self._poll.poll(0)

@@ -1,4 +1,4 @@
-"""The three compression modes (PRODUCT §4)."""
+"""The three compression modes."""
 
 import enum
 

@@ -167,6 +167,23 @@ async def test_a_client_that_leaves_has_its_row(
     assert body.is_closed is has_head
 
 
+async def test_a_client_that_leaves_while_a_nursery_sends_its_body_has_its_row(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    run = Run(Sending())
+    with trio.move_on_after(1) as scope:
+        await run.handle()
+    assert scope.cancelled_caught
+    assert run.outcome == (Outcome.CLIENT_GONE, None, None)
+
+
+class Sending(FakeTransport):
+    async def handle_async_request(self, request):  # type: ignore[no-untyped-def]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            await trio.sleep_forever()
+
+
 class Silent(FakeTransport):
     async def handle_async_request(self, request):  # type: ignore[no-untyped-def]
         await trio.sleep_forever()

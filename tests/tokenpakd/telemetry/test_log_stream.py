@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from typing import TextIO
 
 import pytest
 
-from tokenpakd.telemetry.log_stream import ATOMIC_BYTES, UnblockedHandler
+from tokenpakd.telemetry.log_stream import ATOMIC_BYTES, MESSAGE_CHARS_MAX, UnblockedHandler
+from tokenpakd.telemetry.logs import JsonFormatter
 
 
 @pytest.fixture
@@ -47,10 +49,14 @@ def test_a_full_pipe_drops_lines_and_says_later_how_many(pipe: tuple[int, TextIO
     assert os.read(pipe[0], 1000) == b"again\n"
 
 
-def test_a_line_is_cut_to_what_a_pipe_takes_at_once(pipe: tuple[int, TextIO]) -> None:
+def test_a_line_too_long_for_a_pipe_keeps_its_message_and_its_form(pipe: tuple[int, TextIO]) -> None:
     handler = UnblockedHandler(pipe[1])
-    emit(handler, "y" * 10_000)
-    assert os.read(pipe[0], 20_000) == b"y" * (ATOMIC_BYTES - 1) + b"\n"
+    handler.setFormatter(JsonFormatter())
+    handler.emit(logging.makeLogRecord({"msg": "y" * 10_000, "levelname": "INFO", "note": "z" * 10_000}))
+    line = os.read(pipe[0], 20_000)
+    assert len(line) < ATOMIC_BYTES
+    assert json.loads(line)["message"] == "y" * MESSAGE_CHARS_MAX
+    assert json.loads(line)["is_cut"] is True
 
 
 def test_a_closed_reader_costs_a_line_not_an_exception(pipe: tuple[int, TextIO]) -> None:

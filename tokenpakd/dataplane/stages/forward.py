@@ -25,7 +25,7 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _NOT_UP = _HOP_BY_HOP | {b"host", b"content-length", b"expect"}
-# What a browser would apply to localhost, cookies included, is not for this side (RELIABILITY U2).
+# What a browser would apply to localhost, cookies included, is not for this side.
 _NOT_DOWN = _HOP_BY_HOP | {b"set-cookie", b"alt-svc", b"clear-site-data", b"strict-transport-security"}
 _OURS = PREFIX.encode()
 

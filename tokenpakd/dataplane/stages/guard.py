@@ -1,6 +1,6 @@
 """Room: who may speak to us at all. Decided on the head, before a byte of the body is read.
 
-Rules, each with the attack it stops (RELIABILITY §1A, §1C):
+Rules, each with the attack it stops:
   Host is one of our own names with our own port, compared whole       DNS rebinding
   no foreign Origin, no cross-site or same-site fetch, OPTIONS is 403  pages in a browser
   JSON content type on model endpoints                                 simple cross-site POST
@@ -15,6 +15,7 @@ import msgspec
 
 from tokenpakd.exchange.faults import Refused
 from tokenpakd.exchange.request import Headers, Inbound, RequestId
+from tokenpakd.tip.headers import TOKEN
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FIELDS_MAX = 100
@@ -54,7 +55,7 @@ def check(inbound: Inbound, policy: Policy, *, port: int, is_parsed: bool) -> He
     is looked at.
 
     Raises:
-      Refused: with the statuses of PRODUCT §5.
+      Refused: 403, 405, 400, 431, 414, 413, 415, 426.
     """
     fields: dict[bytes, list[bytes]] = {}
     size = len(inbound.target)
@@ -149,7 +150,7 @@ def _check_caller(inbound: Inbound, fields: dict[bytes, list[bytes]], policy: Po
         return  # The kernel does not tell (macOS): loopback and the rules above are all there is.
     if inbound.peer_uid is not None and inbound.peer_uid in policy.uids:
         return
-    shown = fields.get(b"x-tokenpak-token", [])
+    shown = fields.get(TOKEN.encode(), [])
     if policy.token is not None and len(shown) == 1 and hmac.compare_digest(shown[0], policy.token):
         return
     raise Refused(
@@ -182,7 +183,7 @@ def check_websocket(path: bytes, headers: Headers, policy: Policy, *, port: int,
 def _check_upgrade(fields: dict[bytes, list[bytes]]) -> None:
     for value in fields.get(b"upgrade", []):
         if b"websocket" in value.lower():
-            # 426 makes Codex fall back to HTTP at once; 404 costs it seven tries (CLIENTS §0.3).
+            # 426 makes Codex fall back to HTTP at once; 404 costs it seven tries.
             raise Refused(426, "upgrade_required", "tokenpak: WebSocket is not served here, use plain HTTP")
         raise Refused(400, "bad_upgrade", "tokenpak: HTTP/1.1 only, no upgrade to h2c")
     if b"http2-settings" in fields:

@@ -60,7 +60,7 @@ def look(plan: Plan, find_pin: FindPin) -> tuple[Plan, str]:
     guessed = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
     seen = _look(plan, wants_spans=guessed is not Mode.STRICT)
     conversation, new_pin = None, None
-    # Counting tokens begins no conversation: a client asks 26 such questions at once (CLIENTS §0.9).
+    # Counting tokens begins no conversation: a client asks 26 such questions at once.
     if seen.opening and plan.endpoint.kind is EndpointKind.MESSAGES:
         conversation = ledger.conversation_key(seen.opening, bytes.fromhex(snapshot.salt_hex))
         pin = find_pin(conversation, snapshot.pin_epoch)

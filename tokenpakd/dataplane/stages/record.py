@@ -9,10 +9,9 @@ from tokenpakd.dialects.classify import EndpointKind
 from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, RoomTrace
 from tokenpakd.exchange.usage import Usage
 from tokenpakd.telemetry.clients import client_of
-from tokenpakd.tokens.estimate import estimate
+from tokenpakd.tokens.estimate import estimate_body
 
 _PATH_CHARS_MAX = 200
-_SAMPLE_BYTES = 65_536
 
 
 def opening_row(plan: Plan) -> OpenRow:
@@ -65,7 +64,7 @@ def closing_row(
     if outcome is Outcome.REFUSED:
         opened = msgspec.structs.replace(opened, bytes_sent=0)
     elif is_uncounted and plan.endpoint.kind is EndpointKind.MESSAGES and plan.body:
-        opened = msgspec.structs.replace(opened, sent_tokens_estimate=_estimate(plan.body))
+        opened = msgspec.structs.replace(opened, sent_tokens_estimate=estimate_body(plan.body))
     return CloseRow(
         opened=opened,
         outcome=outcome,
@@ -91,9 +90,3 @@ def bare_row(plan: Plan, outcome: Outcome, *, status: int | None, error_code: st
         saved_tokens=0, sent_tokens_estimate=None, spans_replaced=0,
     )  # fmt: skip
     return CloseRow(opened=opened, outcome=outcome, status=status, error_code=error_code, note="row incomplete")
-
-
-def _estimate(body: bytes) -> int:
-    # Counting costs 2-3 ms per MB: a large body is counted by its first 64 KiB.
-    sample = body[:_SAMPLE_BYTES]
-    return estimate(sample) * len(body) // len(sample)
