@@ -11,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+SYSTEMD_UNITS = ("tokenpakd.service", "tokenpakd.socket", "tokenpakd-ws.socket")
+LAUNCHD_LABEL = "ai.tokenpak.tokenpakd"
+
 
 class NoTemplate(Exception):
     """The template is missing, or tokenpakd is not installed as a command."""
@@ -30,6 +33,13 @@ def template(folder: str, name: str) -> str:
         except OSError:
             continue
     raise NoTemplate(f"the template {name} is not part of this installation")
+
+
+def stop_command(manager: str) -> list[str]:
+    """Yield the command after which systemd or launchd leaves the daemon stopped until the next login."""
+    if manager == "launchd":
+        return ["launchctl", "bootout", f"gui/{os.getuid()}/{LAUNCHD_LABEL}"]
+    return ["systemctl", "--user", "stop", *SYSTEMD_UNITS]
 
 
 def daemon_executable() -> str:

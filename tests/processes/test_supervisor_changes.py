@@ -23,6 +23,20 @@ def test_a_live_key_reaches_the_running_worker(tmp_path: Path) -> None:
         assert (after["pid"], after["generation"], after["request_timeout"]) == (before["pid"], 2, 17)
 
 
+def test_keys_without_effect_are_named_at_start_and_at_reload(tmp_path: Path) -> None:
+    with Supervised(tmp_path / "home", config={"retry": {"attempts": 2}}).ready() as daemon:
+        [line] = [line for line in daemon.log.splitlines() if "config_without_effect" in line]
+        assert "retry.attempts" in line
+        daemon.configure({"context_check": False})
+        daemon.ask("reload")
+        eventually(lambda: daemon.log.count("config_without_effect") == 2)
+        assert "context_check" in daemon.log
+        daemon.configure({})
+        daemon.ask("reload")
+        eventually(lambda: daemon.log.count('"reloaded"') == 2)
+        assert daemon.log.count("config_without_effect") == 2
+
+
 def test_a_restart_key_brings_new_workers_first(tmp_path: Path) -> None:
     with Supervised(tmp_path / "home").ready() as daemon, ThreadPoolExecutor(1) as pool:
         before = daemon.get()

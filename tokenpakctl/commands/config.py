@@ -48,13 +48,14 @@ def listing(file: str, keys: list[View]) -> str:
 def explained(key: View) -> str:
     """Yield everything that is known of one key."""
     effect = key.text("takes_effect")
+    is_idle = key.fields.get("in_effect") is False
     facts = [
         ("value", f"{_value(key)} (from {key.text('source')})"),
         ("default", key.text("default", "none: it must be given")),
         ("type", key.text("type")),
         ("bounds", key.text("bounds", "")),
         ("variable", key.text("env", "")),
-        ("effect", _EFFECT.get(effect, effect)),
+        ("effect", "no effect in this version" if is_idle else _EFFECT.get(effect, effect)),
     ]
     return "\n".join(
         [f"{key.text('key')}: {key.text('description', '')}", *(f"  {name:<9} {text}" for name, text in facts if text)]

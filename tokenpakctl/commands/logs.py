@@ -7,13 +7,15 @@ import os
 import time
 
 from tokenpakctl.render import View, plain
-from tokenpakctl.session import OK, UNAVAILABLE, Failed, Session
+from tokenpakctl.session import FAILED, OK, UNAVAILABLE, Failed, Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
 _TAIL_MAX_BYTES = 4 * 1024 * 1024
+_JOURNAL = ("journalctl", "--user", "-u", "tokenpakd")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, session: Session) -> int:
     path = _path(session)
+    if path is None:
+        return _journal(max(0, options.lines), session, follow=options.follow)
     lines, position = last_lines(path, max(0, options.lines))
     if session.as_json and not options.follow:
         session.emit({"path": path, "lines": lines}, "")
@@ -56,7 +60,8 @@ def last_lines(path: str, wanted: int) -> tuple[list[str], int]:
     return (lines[-wanted:] if wanted else []), end
 
 
-def _path(session: Session) -> str:
+def _path(session: Session) -> str | None:
+    """Yield the log file; None when the log goes to the journal."""
     daemon = session.ask("logs")
     path = None if daemon is None else daemon.get("path")
     if isinstance(path, str) and path:
@@ -65,14 +70,50 @@ def _path(session: Session) -> str:
     left = sorted(session.paths.log_dir.glob("*.log"), key=lambda one: one.stat().st_mtime)
     if left:
         return str(left[-1])
-    journal = "Run `journalctl --user -u tokenpakd`."
     if daemon is None:
         message = "no daemon answers, and there is no log file"
-        raise Failed(message, journal, code="unavailable", exit_code=UNAVAILABLE)
+        raise Failed(message, f"Run `{_words(_JOURNAL)}`.", code="unavailable", exit_code=UNAVAILABLE)
     if View(daemon).flag("under_systemd"):
-        raise Failed("the log goes to the journal", journal, code="no_log_file")
+        return None
     message = "the log goes to the terminal that the daemon was started in"
     raise Failed(message, "Run it as a service: `tokenpakctl service install`.", code="no_log_file")
+
+
+def _journal(lines: int, session: Session, *, follow: bool) -> int:
+    """Pass on what journalctl prints, its complaints included.
+
+    Raises:
+      Failed: it is not installed.
+    """
+    import subprocess
+
+    command = [*_JOURNAL, "-n", str(lines), *(["-f"] if follow else []), "-o", "cat"]
+    try:
+        process = subprocess.Popen(  # noqa: S603 - fixed words and a number; journalctl comes from PATH
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=dict(session.environ)
+        )
+    except OSError as exc:
+        message = f"the log goes to the journal, and journalctl cannot be run: {exc.strerror}"
+        raise Failed(message, f"Run `{_words(command)}`.", code="no_log_file") from exc
+    assert process.stdout is not None
+    shown = (line.decode("utf-8", "replace").rstrip("\n") for line in process.stdout)
+    try:
+        if session.as_json and not follow:
+            session.emit({"path": None, "lines": list(shown)}, "")
+        else:
+            for line in shown:
+                _print(line, session)
+        return OK if process.wait() == 0 else FAILED
+    finally:
+        # Whoever leaves early, by Ctrl-C or a closed pipe, leaves no journalctl behind.
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+        process.stdout.close()
+
+
+def _words(command: Sequence[str]) -> str:
+    return " ".join(command)
 
 
 def _follow(path: str, position: int, session: Session) -> None:

@@ -21,8 +21,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-_SYSTEMD_UNITS = ("tokenpakd.service", "tokenpakd.socket", "tokenpakd-ws.socket")
-_LAUNCHD_LABEL = "ai.tokenpak.tokenpakd"
 _COMMAND_TIMEOUT_S = 60
 
 
@@ -82,14 +80,14 @@ def _systemd(session: Session) -> Plan:
     }
     files = {
         os.path.join(folder, name): unit_templates.systemd_text(unit_templates.template("systemd", name), values)
-        for name in _SYSTEMD_UNITS
+        for name in unit_templates.SYSTEMD_UNITS
     }
     control = ["systemctl", "--user"]
     return Plan(
         files=files,
         folders=folders,
-        after_install=[[*control, "daemon-reload"], [*control, "enable", "--now", *_SYSTEMD_UNITS]],
-        before_uninstall=[[*control, "disable", "--now", *_SYSTEMD_UNITS]],
+        after_install=[[*control, "daemon-reload"], [*control, "enable", "--now", *unit_templates.SYSTEMD_UNITS]],
+        before_uninstall=[[*control, "disable", "--now", *unit_templates.SYSTEMD_UNITS]],
         after_uninstall=[[*control, "daemon-reload"]],
         status=[*control, "is-active", "tokenpakd.service"],
     )
@@ -97,7 +95,7 @@ def _systemd(session: Session) -> Plan:
 
 def _launchd(session: Session) -> Plan:
     home = session.environ.get("HOME") or os.path.expanduser("~")
-    name = f"{_LAUNCHD_LABEL}.plist"
+    name = f"{unit_templates.LAUNCHD_LABEL}.plist"
     path = os.path.join(home, "Library", "LaunchAgents", name)
     domain = f"gui/{os.getuid()}"
     values: dict[str, str | list[str]] = {
@@ -108,9 +106,9 @@ def _launchd(session: Session) -> Plan:
         files={path: unit_templates.launchd_text(unit_templates.template("launchd", name), values)},
         folders=_written_to(session),
         after_install=[["launchctl", "bootstrap", domain, path]],
-        before_uninstall=[["launchctl", "bootout", f"{domain}/{_LAUNCHD_LABEL}"]],
+        before_uninstall=[unit_templates.stop_command("launchd")],
         after_uninstall=[],
-        status=["launchctl", "print", f"{domain}/{_LAUNCHD_LABEL}"],
+        status=["launchctl", "print", f"{domain}/{unit_templates.LAUNCHD_LABEL}"],
     )
 
 

@@ -31,5 +31,16 @@ def run(options: argparse.Namespace, session: Session) -> int:
             hint = "It is finishing requests; run `tokenpakctl status`, or `kill -TERM` its pid to cut them."
             raise Failed(f"tokenpakd (pid {pid}) still runs after {options.timeout:g} s", hint, code="timeout")
         time.sleep(0.02)
-    session.emit({"pid": pid, "stopped": True}, f"tokenpakd (pid {pid}) has stopped")
+    ended = f"tokenpakd (pid {pid}) has stopped"
+    manager = View(result).text("service_manager", "")
+    if manager not in ("systemd", "launchd"):
+        session.emit({"pid": pid, "stopped": True}, ended)
+        return OK
+    from tokenpakctl.unit_templates import stop_command
+
+    keep = " ".join(stop_command(manager))
+    session.emit(
+        {"pid": pid, "stopped": True, "started_again_by": manager, "keep_stopped": keep},
+        f"{ended}; {manager} starts it again. To keep it stopped:\n  {keep}",
+    )
     return OK

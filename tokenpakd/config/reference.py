@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tokenpakd.config.effect import is_in_effect
 from tokenpakd.config.schema import Key, keys
 from tokenpakd.paths import VARIABLES
 
@@ -22,7 +23,8 @@ mistake is refused as a whole, with every mistake named, and a running daemon ke
 and tags are not accepted. `on`, `yes`, `1` and `enabled` are true, `off`, `no`, `0` and `disabled` are false.
 
 *takes effect*: **at once** with a reload; **new workers**: a reload starts new workers and drains the old ones;
-**daemon restart**: with the next start of the daemon. `NAME` stands for a name of your choice,
+**daemon restart**: with the next start of the daemon; **no effect in this version**: accepted and checked, and
+nothing reads it yet (a daemon with such a key set logs a warning). `NAME` stands for a name of your choice,
 `[]` for each entry of a list.
 """
 
@@ -62,7 +64,8 @@ def _configuration() -> str:
 def _row(key: Key) -> str:
     values = f"{key.type}, {key.bounds}" if key.bounds else key.type
     default = f"`{key.default}`" if key.default else "required"
-    return f"| `{key.name}` | {values} | {default} | {_WHEN[key.apply]} | {key.description} |\n"
+    when = _WHEN[key.apply] if is_in_effect(key.name) else "no effect in this version"
+    return f"| `{key.name}` | {values} | {default} | {when} | {key.description} |\n"
 
 
 if __name__ == "__main__":

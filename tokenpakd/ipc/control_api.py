@@ -198,6 +198,8 @@ class ConfigKeyResult(msgspec.Struct, frozen=True, kw_only=True):
     env: str | None = None
     takes_effect: str = "live"
     """`live` (at the next reload), `restart` (reload starts new workers) or `daemon` (a new daemon)."""
+    in_effect: bool = True
+    """False: the key is accepted and nothing reads it in this version."""
 
 
 class ConfigResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,6 +264,8 @@ class StopResult(msgspec.Struct, frozen=True, kw_only=True):
 
     pid: int
     stopping: bool = True
+    service_manager: str | None = None
+    """`systemd` or `launchd`, where one of them started the daemon and starts it again."""
 
 
 class RestartResult(msgspec.Struct, frozen=True, kw_only=True):

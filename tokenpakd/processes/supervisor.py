@@ -13,8 +13,10 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import msgspec
 import trio
 
+from tokenpakd.config.effect import set_in_vain
 from tokenpakd.config.load import ConfigError, Loaded, load
 from tokenpakd.control import dispatch
 from tokenpakd.control.server import Server
@@ -57,6 +59,8 @@ def main(arguments: Sequence[str], commands: Commands = real_workers) -> int:
         if options.check_config:
             loaded = load(options.config, environ, options.flags)
             sys.stdout.write(f"configuration is good: {loaded.file or 'defaults, no file'}\n")
+            if names := set_in_vain(loaded.origins):
+                sys.stdout.write(f"no effect in this version: {', '.join(names)}\n")
             return EXIT_OK
         foundation.limit_process()
         paths = resolve(environ)
@@ -68,7 +72,7 @@ def main(arguments: Sequence[str], commands: Commands = real_workers) -> int:
         return _refuse(error, EXIT_ANOTHER_RUNS)
     except (ConfigError, CannotListen, unix_socket.SocketTaken) as error:
         return _refuse(error, EXIT_CONFIG)
-    _set_up_logs(ground.loaded)
+    _take_up(ground.loaded)
     try:
         trio.run(partial(run, ground, options, environ, commands(ground.listeners)))
     finally:
@@ -99,7 +103,7 @@ async def run(ground: Foundation, options: Options, environ: dict[str, str], com
             upkeep,
             notifier,
             log_path=log_file_of(sys.stderr.fileno()),
-            on_reloaded=_set_up_logs,
+            on_reloaded=_take_up,
         )
         await nursery.start(_obey_signals, daemon, fleet)
         await nursery.start(Server(daemon, dispatch.table(VERBS)).run, ground.control)
@@ -118,6 +122,9 @@ async def _bring_up(
     ground: Foundation, daemon: RunningDaemon, fleet: Fleet, upkeep: Upkeep, notifier: Notifier
 ) -> None:
     await upkeep.prepare()
+    # Pins outlive the daemon: what an earlier one made conversations forget stays forgotten.
+    pin_epoch = max(await upkeep.newest_epoch() or 0, fleet.snapshot.pin_epoch)
+    fleet.snapshot = msgspec.structs.replace(fleet.snapshot, pin_epoch=pin_epoch)
     await fleet.start(ground.loaded.config.workers)
     if daemon.stopping.is_set():
         return
@@ -163,8 +170,11 @@ async def _feed_watchdog(notifier: Notifier, fleet: Fleet) -> None:
         await trio.sleep(every_s)
 
 
-def _set_up_logs(loaded: Loaded) -> None:
+def _take_up(loaded: Loaded) -> None:
+    """Log as this configuration says, and say what of it does nothing."""
     logs.setup(loaded.config.log_level, loaded.config.log_format, sys.stderr)
+    if names := set_in_vain(loaded.origins):
+        log.warning("config_without_effect", extra={"keys": ", ".join(names)})
 
 
 def _refuse(error: Exception, code: int) -> int:

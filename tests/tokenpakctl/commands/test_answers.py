@@ -149,6 +149,28 @@ def test_stop_returns_when_the_process_is_gone(environ: dict[str, str], daemon: 
     process.wait()
 
 
+@pytest.mark.parametrize(
+    ("manager", "command"),
+    [
+        ("systemd", "systemctl --user stop tokenpakd.service tokenpakd.socket tokenpakd-ws.socket"),
+        ("launchd", f"launchctl bootout gui/{os.getuid()}/ai.tokenpak.tokenpakd"),
+    ],
+)
+def test_stop_says_who_starts_the_daemon_again(
+    environ: dict[str, str], daemon: ControlDouble, manager: str, command: str
+) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    daemon.answers["stop"] = {"pid": process.pid, "stopping": True, "service_manager": manager}
+    assert run(environ, "stop").out.endswith(f"{manager} starts it again. To keep it stopped:\n  {command}\n")
+    assert run(environ, "stop", "--json").json["keep_stopped"] == command
+
+
+def test_a_key_without_effect_is_explained_as_such(environ: dict[str, str], daemon: ControlDouble) -> None:
+    daemon.answers["config"] = {"keys": [{**KEY, "in_effect": False}]}
+    assert "  effect    no effect in this version\n" in run(environ, "config", "explain", "listen.port").out
+
+
 def test_version_works_without_a_daemon(environ: dict[str, str]) -> None:
     ran = run(environ, "version", "--json")
     assert (ran.code, ran.json["tokenpakd"]) == (0, None)
@@ -165,11 +187,22 @@ def test_logs_print_the_end_of_the_file_made_harmless(
     assert run(environ, "logs", "--json", "-n", "1").json == {"path": str(log), "lines": ["three �"]}
 
 
-def test_logs_in_the_journal_name_the_command(environ: dict[str, str], daemon: ControlDouble) -> None:
+def test_logs_in_the_journal_are_passed_on_and_name_the_command_without_journalctl(
+    environ: dict[str, str], daemon: ControlDouble, tmp_path: Path
+) -> None:
     daemon.answers["logs"] = {"path": None, "under_systemd": True}
-    ran = run(environ, "logs")
+    environ["PATH"] = str(tmp_path)
+    ran = run(environ, "logs", "-n", "7")
     assert ran.code == 1
-    assert "journalctl --user -u tokenpakd" in ran.err
+    assert "journalctl --user -u tokenpakd -n 7 -o cat" in ran.err
+    tool = tmp_path / "journalctl"
+    tool.write_text('#!/bin/sh\necho "$@"\nprintf "two\\033[31m\\n"\n')
+    tool.chmod(0o755)
+    assert run(environ, "logs", "-n", "7").out == "--user -u tokenpakd -n 7 -o cat\ntwo�[31m\n"
+    assert run(environ, "logs", "-f").out.startswith("--user -u tokenpakd -n 50 -f -o cat\n")
+    assert run(environ, "logs", "--json").json["lines"] == ["--user -u tokenpakd -n 50 -o cat", "two\x1b[31m"]
+    tool.write_text("#!/bin/sh\nexit 3\n")
+    assert run(environ, "logs").code == 1
 
 
 def test_a_closed_pipe_is_the_readers_right() -> None:

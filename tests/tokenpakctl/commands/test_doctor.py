@@ -17,7 +17,7 @@ from tokenpakd.paths import resolve
 @pytest.fixture(autouse=True)
 def good_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting a Python for --check-config is a test of its own."""
-    monkeypatch.setattr(doctor, "_configuration", lambda session: Finding("configuration", "ok", "good"))
+    monkeypatch.setattr(doctor, "_configuration", lambda session, *, is_running: Finding("configuration", "ok", "good"))
 
 
 def _checks(environ: dict[str, str], name: str) -> list[Json]:
@@ -111,11 +111,22 @@ def test_a_left_over_socket_is_harmless(environ: dict[str, str]) -> None:
 def test_a_bad_configuration_file_is_quoted(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     resolve(environ).config_file.write_text("mode: turbo\n")
-    found = doctor._configuration(Session(environ, as_json=False))
+    found = doctor._configuration(Session(environ, as_json=False), is_running=False)
     assert found.level == "fail"
     assert "turbo" in found.message, found.message
     resolve(environ).config_file.write_text("mode: strict\n")
-    assert doctor._configuration(Session(environ, as_json=False)).level == "ok"
+    assert doctor._configuration(Session(environ, as_json=False), is_running=False).level == "ok"
+
+
+def test_keys_without_effect_are_named_once_by_the_daemon_or_by_its_reader(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    resolve(environ).config_file.write_text("retry: {attempts: 2}\n")
+    session = Session(environ, as_json=False)
+    alone, beside = (doctor._configuration(session, is_running=is_running) for is_running in (False, True))
+    assert (alone.level, alone.message) == ("warn", "good, but no effect in this version: retry.attempts")
+    assert beside.level == "ok"
 
 
 def _free_port() -> int:

@@ -4,6 +4,7 @@ import difflib
 
 import msgspec
 
+from tokenpakd.config.effect import is_in_effect
 from tokenpakd.config.load import Loaded, Origin
 from tokenpakd.config.schema import Key, key_named, keys
 from tokenpakd.control.access import Access
@@ -67,6 +68,7 @@ def _result(name: str, value: object, origin: Origin, key: Key) -> ConfigKeyResu
         bounds=key.bounds,
         env=key.env,
         takes_effect=key.apply,
+        in_effect=is_in_effect(key.name),
     )
 
 

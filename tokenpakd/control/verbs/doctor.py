@@ -2,6 +2,7 @@
 
 import importlib.util
 
+from tokenpakd.config.effect import set_in_vain
 from tokenpakd.control import records
 from tokenpakd.control.access import Access
 from tokenpakd.control.daemon import Daemon
@@ -21,6 +22,7 @@ async def run(daemon: Daemon, params: NoParams) -> DoctorResult:
             _telemetry(daemon),
             await _store(daemon),
             *_packages(),
+            *_keys_without_effect(daemon),
         )
     )
 
@@ -73,6 +75,15 @@ def _packages() -> list[CheckResult]:
             fix = "Install tokenpak again with all its requirements."
             found.append(CheckResult(name=module, level="warn", message=f"missing: {purpose} are not metered", fix=fix))
     return found
+
+
+def _keys_without_effect(daemon: Daemon) -> list[CheckResult]:
+    names = set_in_vain(daemon.loaded.origins)
+    if not names:
+        return []
+    message = f"set, but without effect in this version: {', '.join(names)}"
+    fix = "Nothing breaks; `tokenpakctl config` shows where each is set."
+    return [CheckResult(name="configuration keys", level="warn", message=message, fix=fix)]
 
 
 VERB = Verb(name="doctor", access=Access.READ, params=NoParams, run=run)

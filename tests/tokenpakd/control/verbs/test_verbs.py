@@ -220,6 +220,7 @@ async def test_config_lists_every_key_with_its_source(tmp_path: Path) -> None:
     assert keys["providers.anthropic.endpoint"]["value"] == "http://127.0.0.1:1"
     one = (await ask(daemon, "config", {"key": "retry.attempts"}))["result"]["keys"]
     assert (one[0]["value"], one[0]["default"], one[0]["bounds"]) == (1, "1", "1 to 10")
+    assert (one[0]["in_effect"], keys["listen.port"]["in_effect"]) == (False, True)
 
 
 async def test_config_names_the_nearest_key(daemon: DaemonDouble) -> None:
@@ -259,8 +260,14 @@ async def test_doctor_finds_what_is_ill(daemon: DaemonDouble) -> None:
     assert (levels["worker data-plane-1"], levels["recording"], levels["IPv6 loopback"]) == ("fail", "warn", "warn")
 
 
+async def test_doctor_names_keys_that_are_set_and_do_nothing(tmp_path: Path) -> None:
+    found = (await ask(DaemonDouble(tmp_path, "retry: {attempts: 2}\nmode: strict\n"), "doctor"))["result"]["checks"]
+    [check] = [check for check in found if check["name"] == "configuration keys"]
+    assert (check["level"], check["message"].rpartition(": ")[2]) == ("warn", "retry.attempts")
+
+
 async def test_stop_restart_version_and_logs(daemon: DaemonDouble) -> None:
-    assert (await ask(daemon, "stop"))["result"] == {"pid": 4711, "stopping": True}
+    assert (await ask(daemon, "stop"))["result"] == {"pid": 4711, "stopping": True, "service_manager": None}
     assert (await ask(daemon, "restart"))["result"]["workers"][0]["name"] == "data-plane-1"
     assert daemon.asked == ["stop", "restart"]
     version = (await ask(daemon, "version"))["result"]
