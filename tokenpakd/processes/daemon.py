@@ -159,8 +159,7 @@ class RunningDaemon:
             self._mode_override = mode
             epoch = self._fleet.snapshot.pin_epoch
             if now:
-                epoch += 1
-                await self._upkeep.forget_pins()
+                epoch = await self._upkeep.forget_pins(epoch)
             await self._apply(mode=mode, pin_epoch=epoch)
             log.info("mode_set", extra={"mode": mode.value, "now": now})
 

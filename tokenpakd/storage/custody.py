@@ -14,8 +14,16 @@ import apsw
 from tokenpakd.exchange.row import Outcome, TelemetryState
 from tokenpakd.storage import rows
 from tokenpakd.storage.ballast import drop_ballast, take_ballast
-from tokenpakd.storage.connection import StorageError, close_quietly, failure, integer, open_writer, statement
-from tokenpakd.storage.migrations import migrate
+from tokenpakd.storage.connection import (
+    StorageError,
+    close_quietly,
+    failure,
+    integer,
+    open_reader,
+    open_writer,
+    statement,
+)
+from tokenpakd.storage.migrations import migrate, rewrite_version
 
 BUSY_MS = 2000
 TRUNCATE_BUSY_MS = 20
@@ -63,7 +71,7 @@ def tend(database: Path, reported: Iterable[str]) -> TelemetryState:
     """Do what the states that workers reported call for; to be called every few seconds.
 
     `corrupt` is checked and the file set aside if it is, `missing` gives a new file, `full` frees the ballast and
-    the log; otherwise a log that has grown is checkpointed.
+    the log; otherwise the log is cared for.
     """
     states = set(reported)
     if "corrupt" in states and not _is_sound(database):
@@ -74,16 +82,26 @@ def tend(database: Path, reported: Iterable[str]) -> TelemetryState:
         drop_ballast(database)
         checkpoint(database, truncate=True)
         return TelemetryState(state="full")
-    size_bytes = wal_bytes(database)
-    if size_bytes > WAL_PASSIVE_BYTES:
-        checkpoint(database, truncate=size_bytes > WAL_TRUNCATE_BYTES)
+    care_for_log(database, is_quiet=False)
     return TelemetryState()
+
+
+def care_for_log(database: Path, *, is_quiet: bool) -> bool:
+    """Do what the log's size calls for; True where nothing is left to do.
+
+    `is_quiet`: nobody has written for a while, so even a small log is emptied.
+    """
+    size_bytes = wal_bytes(database)
+    if size_bytes > WAL_TRUNCATE_BYTES or (is_quiet and size_bytes > 0):
+        return checkpoint(database, truncate=True)
+    return size_bytes <= WAL_PASSIVE_BYTES or checkpoint(database, truncate=False)
 
 
 def checkpoint(database: Path, *, truncate: bool) -> bool:
     """Move the log into the file; with `truncate`, empty the log as well. True where all of it went.
 
-    A plain checkpoint disturbs nobody. A truncating one follows it, so that its own lock is short.
+    A plain checkpoint disturbs nobody. A truncating one follows it, so that its own lock is short. After a whole one
+    the log has begun anew.
     """
     try:
         connection = open_writer(database, busy_ms=TRUNCATE_BUSY_MS, create=False)
@@ -93,6 +111,8 @@ def checkpoint(database: Path, *, truncate: bool) -> bool:
         in_log, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         if truncate:
             in_log, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        if in_log == moved:
+            _begin_log(connection)
     except apsw.Error:
         return False
     finally:
@@ -108,19 +128,36 @@ def wal_bytes(database: Path) -> int:
         return 0
 
 
-def mark_crashed(database: Path, boot_id: str, worker: str) -> int:
-    """Close the open rows of a dead worker as `crashed` and yield their number."""
+def mark_crashed(database: Path, boot_id: str, worker: str) -> int | None:
+    """Close the open rows of a dead worker as `crashed` and yield their number; None where that failed."""
     return _write(database, _CLOSE_DEAD, (Outcome.CRASHED, boot_id, worker))
 
 
-def mark_stale_boots(database: Path, boot_id: str) -> int:
-    """Close what earlier daemons left open as `crashed` and yield the number; `boot_id` is the living one."""
+def mark_stale_boots(database: Path, boot_id: str) -> int | None:
+    """Close what earlier daemons left open as `crashed` and yield the number; None where that failed.
+
+    `boot_id` is the living one.
+    """
     return _write(database, _CLOSE_STALE, (Outcome.CRASHED, boot_id))
 
 
-def forget_pins(database: Path) -> int:
-    """Forget every conversation's pin and yield their number."""
-    return _write(database, "DELETE FROM pins", ())
+def newest_epoch(database: Path) -> int | None:
+    """Yield the highest epoch of any pin, 0 where there is none; None where the store cannot be read."""
+    try:
+        connection = open_reader(database, busy_ms=BUSY_MS)
+    except StorageError:
+        return None
+    try:
+        return integer(connection, "SELECT max(epoch) FROM pins")
+    except apsw.Error:
+        return None
+    finally:
+        close_quietly(connection)
+
+
+def forget_pins(database: Path, *, before_epoch: int) -> int | None:
+    """Forget every pin of an earlier epoch and yield their number; None where that failed."""
+    return _write(database, "DELETE FROM pins WHERE epoch < ?", (before_epoch,))
 
 
 def prune(database: Path, *, older_than_unix_ms: int) -> int:
@@ -131,7 +168,7 @@ def prune(database: Path, *, older_than_unix_ms: int) -> int:
     """
     deleted = 0
     while True:
-        step = _write(database, _PRUNE, (older_than_unix_ms, PRUNE_ROWS))
+        step = _write(database, _PRUNE, (older_than_unix_ms, PRUNE_ROWS)) or 0
         deleted += step
         if step == 0:
             break
@@ -139,16 +176,16 @@ def prune(database: Path, *, older_than_unix_ms: int) -> int:
     return deleted
 
 
-def _write(database: Path, sql: str, bindings: tuple[str | int, ...]) -> int:
+def _write(database: Path, sql: str, bindings: tuple[str | int, ...]) -> int | None:
     try:
         connection = open_writer(database, busy_ms=BUSY_MS, create=False)
     except StorageError:
-        return 0
+        return None
     try:
         connection.execute(sql, bindings)
         return connection.changes()
     except apsw.Error:
-        return 0
+        return None
     finally:
         close_quietly(connection)
 
@@ -158,10 +195,21 @@ def _open_migrated(database: Path) -> None:
     try:
         migrate(connection, backup=database.with_name(database.name + ".before-migration"))
         integer(connection, "SELECT count(*) FROM (SELECT 1 FROM exchanges LIMIT 1)")
+        _begin_log(connection)
     except (apsw.Error, OSError) as exc:
         raise failure(exc, database) from exc
     finally:
         close_quietly(connection)
+
+
+def _begin_log(connection: apsw.Connection) -> None:
+    """Pay here for the first write of a new log: SQLite syncs its header, 10 ms that would fall on a request.
+
+    Without a limit to its size the file shrinks as well, so that its size tells what it holds.
+    """
+    with contextlib.suppress(apsw.Error):
+        connection.execute("PRAGMA journal_size_limit = 0").fetchall()
+        rewrite_version(connection)
 
 
 def _is_sound(database: Path) -> bool:

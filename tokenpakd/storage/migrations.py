@@ -85,6 +85,22 @@ def version_of(connection: apsw.Connection) -> int:
     return integer(connection, "PRAGMA user_version")
 
 
+def rewrite_version(connection: apsw.Connection) -> None:
+    """Write page 1 as it is: a commit that changes nothing, yet reaches the disk.
+
+    Raises:
+      apsw.Error: as SQLite says.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("PRAGMA user_version = " + str(version_of(connection)))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 def migrate(connection: apsw.Connection, *, backup: Path | None, steps: Sequence[str] = MIGRATIONS) -> int:
     """Bring the file to the newest schema and yield its number.
 

@@ -23,7 +23,7 @@ from tokenpakd.exchange.row import CloseRow, OpenRow, Pin, TelemetryState
 from tokenpakd.storage import rows
 from tokenpakd.storage.ballast import drop_ballast
 from tokenpakd.storage.connection import StorageError, close_quietly, failure, open_writer
-from tokenpakd.storage.migrations import MIGRATIONS, migrate, version_of
+from tokenpakd.storage.migrations import MIGRATIONS, migrate, rewrite_version, version_of
 
 BUSY_MS = 45
 """With what a statement itself costs, a call stays within 50 ms."""
@@ -130,7 +130,8 @@ class Recorder:
                 self._disconnect("newer_schema")
                 return
             if self._state != "ok":
-                _prove_writable(connection)
+                # A statement that changes nothing writes nothing and would succeed on a full disk; this one writes.
+                rewrite_version(connection)
             self._flush(connection)
         except Exception as exc:  # noqa: BLE001 - bookkeeping never takes an exchange down
             self._rest(exc)
@@ -240,13 +241,6 @@ class Recorder:
         self._pins.move_to_end(pin.conversation)
         if len(self._pins) > PINS_REMEMBERED:
             self._pins.popitem(last=False)
-
-
-def _prove_writable(connection: apsw.Connection) -> None:
-    # A statement that changes nothing writes nothing and would succeed on a full disk; this one writes page 1.
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("PRAGMA user_version = " + str(version_of(connection)))
-    connection.execute("COMMIT")
 
 
 def _write_whole(connection: apsw.Connection, row: OpenRow | CloseRow) -> bool:

@@ -19,7 +19,6 @@ from tokenpakd.ipc.worker_api import Heartbeat
 START_S = 10.0
 CALL_S = 5.0
 TEND_EVERY_S = 2.0
-WAL_MAX_BYTES = 4 << 20
 IDLE_S = 10.0
 PRUNE_EVERY_S = 86_400.0
 KEEP_DAYS = 400  # a year to compare with, and a month of grace
@@ -33,10 +32,11 @@ class Custody(Protocol):
 
     def prepare(self, database: Path) -> TelemetryState: ...
     def tend(self, database: Path, reported: Iterable[str]) -> TelemetryState: ...
-    def checkpoint(self, database: Path, *, truncate: bool) -> bool: ...
-    def mark_crashed(self, database: Path, boot_id: str, worker: str) -> int: ...
-    def mark_stale_boots(self, database: Path, boot_id: str) -> int: ...
-    def forget_pins(self, database: Path) -> int: ...
+    def care_for_log(self, database: Path, *, is_quiet: bool) -> bool: ...
+    def mark_crashed(self, database: Path, boot_id: str, worker: str) -> int | None: ...
+    def mark_stale_boots(self, database: Path, boot_id: str) -> int | None: ...
+    def newest_epoch(self, database: Path) -> int | None: ...
+    def forget_pins(self, database: Path, *, before_epoch: int) -> int | None: ...
     def prune(self, database: Path, *, older_than_unix_ms: int) -> int: ...
 
 
@@ -52,34 +52,46 @@ class Upkeep:
         self._busy_at = -math.inf
         self._pruned_at = -math.inf
         self._is_truncated = True
+        self._retried_at = -math.inf
+        self._unmarked: dict[str, Callable[[], int | None]] = {}
+        self._forget_before = 0  # epoch whose forerunners are still to be deleted; 0 for none
 
     async def prepare(self) -> None:
         """Create, migrate or set aside and replace the store, and close the rows of daemons that were killed."""
         state = await self._call("prepare", partial(self._custody.prepare, self._database), START_S)
         if state is not None and state.state != "ok":
             log.warning("telemetry_not_ok", extra={"state": state.state, "database": str(self._database)})
-        count = await self._call(
-            "mark_stale_boots", partial(self._custody.mark_stale_boots, self._database, self._boot_id)
-        )
-        if count:
-            log.warning("rows_crashed", extra={"worker": "of an earlier daemon", "rows": count})
+        work = partial(self._custody.mark_stale_boots, self._database, self._boot_id)
+        await self._mark("of an earlier daemon", work)
 
     async def mark_crashed(self, worker: str) -> None:
-        """Close the rows that a dead worker left open."""
-        work = partial(self._custody.mark_crashed, self._database, self._boot_id, worker)
-        count = await self._call("mark_crashed", work)
-        if count:
-            log.warning("rows_crashed", extra={"worker": worker, "rows": count})
+        """Close the rows that a dead worker left open; where that fails, `tick` tries again until it is done."""
+        await self._mark(worker, partial(self._custody.mark_crashed, self._database, self._boot_id, worker))
 
-    async def forget_pins(self) -> None:
-        """Let every conversation take the daemon's mode again."""
-        await self._call("forget_pins", partial(self._custody.forget_pins, self._database))
+    async def newest_epoch(self) -> int | None:
+        """Yield the highest epoch of any stored pin; None where the store cannot tell."""
+        return await self._call("newest_epoch", partial(self._custody.newest_epoch, self._database))
+
+    async def forget_pins(self, epoch: int) -> int:
+        """Let every conversation take the daemon's mode again; yield the epoch that pins must have from now on.
+
+        It is above `epoch` and above every stored one, so workers forget even where the store cannot be written.
+        """
+        stored = await self.newest_epoch()
+        # Where the store cannot tell, the clock is above anything that was ever counted up.
+        fresh = max(epoch + 1, time.time_ns() // 1_000_000 if stored is None else stored + 1)
+        self._forget_before = fresh
+        await self._forget()
+        return fresh
 
     async def tick(self, heartbeats: Mapping[str, Heartbeat], *, is_idle: bool) -> None:
         """Do what is due; call it about once a second."""
         now = trio.current_time()
         if not is_idle:
             self._busy_at, self._is_truncated = now, False
+        if (self._unmarked or self._forget_before) and now - self._retried_at >= TEND_EVERY_S:
+            self._retried_at = now
+            await self._retry()
         reported = {beat.telemetry.state for beat in heartbeats.values()} - {"ok"}
         if not self._database.exists():
             reported.add("missing")
@@ -87,25 +99,39 @@ class Upkeep:
             if now - self._tended_at >= TEND_EVERY_S:
                 self._tended_at = now
                 await self._call("tend", partial(self._custody.tend, self._database, reported))
-        elif self._wal_bytes() > WAL_MAX_BYTES:
-            await self._checkpoint(truncate=False)
-        elif not self._is_truncated and now - self._busy_at >= IDLE_S:
+            return
+        is_quiet = not self._is_truncated and now - self._busy_at >= IDLE_S
+        care = partial(self._custody.care_for_log, self._database, is_quiet=is_quiet)
+        if await self._call("care_for_log", care) and is_quiet:
             self._is_truncated = True
-            await self._checkpoint(truncate=True)
-        elif is_idle and now - self._pruned_at >= PRUNE_EVERY_S:
+        if is_idle and now - self._pruned_at >= PRUNE_EVERY_S:
             self._pruned_at = now
             older_than_unix_ms = int((time.time() - KEEP_DAYS * 86_400) * 1000)
             work = partial(self._custody.prune, self._database, older_than_unix_ms=older_than_unix_ms)
             await self._call("prune", work)
 
-    async def _checkpoint(self, *, truncate: bool) -> None:
-        await self._call("checkpoint", partial(self._custody.checkpoint, self._database, truncate=truncate))
+    async def _retry(self) -> None:
+        for worker, work in list(self._unmarked.items()):
+            if not await self._mark(worker, work):
+                return
+        if self._forget_before:
+            await self._forget()
 
-    def _wal_bytes(self) -> int:
-        try:
-            return self._database.with_name(self._database.name + "-wal").stat().st_size
-        except OSError:
-            return 0
+    async def _mark(self, worker: str, work: Callable[[], int | None]) -> bool:
+        self._unmarked[worker] = work
+        count = await self._call("mark_crashed", work)
+        if count is None:
+            return False
+        self._unmarked.pop(worker, None)
+        if count:
+            log.warning("rows_crashed", extra={"worker": worker, "rows": count})
+        return True
+
+    async def _forget(self) -> None:
+        before_epoch = self._forget_before
+        work = partial(self._custody.forget_pins, self._database, before_epoch=before_epoch)
+        if await self._call("forget_pins", work) is not None and self._forget_before == before_epoch:
+            self._forget_before = 0
 
     async def _call(self, name: str, work: Callable[[], Result], deadline_s: float = CALL_S) -> Result | None:
         try:

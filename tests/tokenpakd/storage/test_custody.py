@@ -135,9 +135,15 @@ def test_a_close_after_the_crash_mark_has_the_last_word(database: Path, opened: 
 
 
 def test_pins_are_forgotten(database: Path, opened: Opened) -> None:
-    recorder_on(database).open(opened(), Pin(conversation="c", mode="strict", epoch=0, created_unix_ms=1))
-    assert custody.forget_pins(database) == 1
-    assert recorder_on(database).load_pin("c", 0) is None
+    assert custody.newest_epoch(database) is None
+    recorder = recorder_on(database)
+    assert custody.newest_epoch(database) == 0
+    for number, name in enumerate(("old", "new")):
+        recorder.open(opened(number), Pin(conversation=name, mode="strict", epoch=number + 3, created_unix_ms=1))
+    assert custody.newest_epoch(database) == 4
+    assert custody.forget_pins(database, before_epoch=4) == 1
+    assert recorder_on(database).load_pin("old", 0) is None
+    assert recorder_on(database).load_pin("new", 4) is not None
 
 
 def test_prune_deletes_what_is_old_and_the_order_of_closing_goes_on(
@@ -160,12 +166,62 @@ def test_a_checkpoint_moves_the_log_and_a_truncating_one_empties_it(
     recorder = recorder_on(database)
     recorder.close(closed(opened()))
     assert custody.wal_bytes(database) > 0
-    assert custody.checkpoint(database, truncate=False)
-    assert custody.wal_bytes(database) > 0
-    assert custody.checkpoint(database, truncate=True)
-    assert custody.wal_bytes(database) == 0
-    recorder.close(closed(opened(2)))
-    assert len(recent(database, limit=5)) == 2
+    before_bytes = custody.wal_bytes(database)
+    for number, truncate in enumerate((False, True)):
+        assert custody.checkpoint(database, truncate=truncate)
+        assert 0 < custody.wal_bytes(database) < before_bytes, "one page: the log has begun anew"
+        recorder.close(closed(opened(number + 2)))
+    assert len(recent(database, limit=5)) == 3
+
+
+def test_a_write_after_a_checkpoint_does_not_begin_the_log(database: Path, opened: Opened, closed: Closed) -> None:
+    recorder = recorder_on(database)
+    for number, truncate in enumerate((False, True)):
+        recorder.close(closed(opened(number)))
+        assert custody.checkpoint(database, truncate=truncate)
+        salt = wal_salt(database)
+        recorder.close(closed(opened(number + 10)))
+        assert wal_salt(database) == salt, "a new header is one that is synced"
+
+
+def wal_salt(database: Path) -> bytes:
+    return database.with_name(database.name + "-wal").read_bytes()[16:24]
+
+
+def test_a_dead_workers_rows_that_cannot_be_closed_now_are_not_none_at_all(
+    database: Path, opened: Opened, lock_elsewhere: Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder_on(database).open(opened(), None)
+    monkeypatch.setattr(custody, "BUSY_MS", 20)
+    release = lock_elsewhere(database)
+    assert custody.mark_crashed(database, "boot-1", "data-1") is None
+    release()
+    assert custody.mark_crashed(database, "boot-1", "data-1") == 1
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "is_quiet", "done"),
+    [
+        (0, True, None),
+        (1, True, "truncate"),
+        (custody.WAL_PASSIVE_BYTES, False, None),
+        (custody.WAL_PASSIVE_BYTES + 1, False, "plain"),
+        (custody.WAL_TRUNCATE_BYTES + 1, False, "truncate"),
+    ],
+)
+def test_the_size_of_the_log_decides_what_is_done(
+    database: Path, monkeypatch: pytest.MonkeyPatch, size_bytes: int, is_quiet: bool, done: str | None
+) -> None:
+    asked: list[str] = []
+
+    def checkpoint(database: Path, *, truncate: bool) -> bool:
+        asked.append("truncate" if truncate else "plain")
+        return True
+
+    monkeypatch.setattr(custody, "wal_bytes", lambda database: size_bytes)
+    monkeypatch.setattr(custody, "checkpoint", checkpoint)
+    assert custody.care_for_log(database, is_quiet=is_quiet)
+    assert asked == ([] if done is None else [done])
 
 
 def test_tending_keeps_the_log_small(
@@ -186,6 +242,6 @@ def test_tending_keeps_the_log_small(
 def test_nothing_is_created_by_looking_after_a_file_that_is_not_there(database: Path) -> None:
     assert custody.wal_bytes(database) == 0
     assert custody.checkpoint(database, truncate=True) is False
-    assert custody.mark_crashed(database, "b", "w") == 0
+    assert custody.mark_crashed(database, "b", "w") is None
     assert custody.prune(database, older_than_unix_ms=1) == 0
     assert not database.exists()

@@ -7,7 +7,7 @@ from trio.testing import MockClock
 
 from tokenpakd.exchange.row import TelemetryState
 from tokenpakd.ipc.worker_api import Heartbeat
-from tokenpakd.supervision.upkeep import IDLE_S, TEND_EVERY_S, WAL_MAX_BYTES, Upkeep
+from tokenpakd.supervision.upkeep import IDLE_S, TEND_EVERY_S, Upkeep
 
 
 class Store:
@@ -16,6 +16,8 @@ class Store:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.fails = False
+        self.is_locked = False
+        self.epoch: int | None = 0
         self.hangs: threading.Event | None = None
 
     def prepare(self, database: Path) -> TelemetryState:
@@ -27,21 +29,25 @@ class Store:
         self._note(f"tend {' '.join(sorted(reported))}")
         return TelemetryState()
 
-    def checkpoint(self, database: Path, *, truncate: bool) -> bool:
-        self._note("truncate" if truncate else "checkpoint")
-        return True
+    def care_for_log(self, database: Path, *, is_quiet: bool) -> bool:
+        if is_quiet:
+            self._note("empty the log")
+        return not self.is_locked
 
-    def mark_crashed(self, database: Path, boot_id: str, worker: str) -> int:
+    def mark_crashed(self, database: Path, boot_id: str, worker: str) -> int | None:
         self._note(f"mark_crashed {boot_id} {worker}")
-        return 1
+        return None if self.is_locked else 1
 
-    def mark_stale_boots(self, database: Path, boot_id: str) -> int:
+    def mark_stale_boots(self, database: Path, boot_id: str) -> int | None:
         self._note("mark_stale_boots")
         return 0
 
-    def forget_pins(self, database: Path) -> int:
-        self._note("forget_pins")
-        return 0
+    def newest_epoch(self, database: Path) -> int | None:
+        return self.epoch
+
+    def forget_pins(self, database: Path, *, before_epoch: int) -> int | None:
+        self._note(f"forget_pins {before_epoch}")
+        return None if self.is_locked else 0
 
     def prune(self, database: Path, *, older_than_unix_ms: int) -> int:
         self._note("prune")
@@ -65,8 +71,36 @@ async def test_the_start_prepares_and_closes_what_earlier_daemons_left(tmp_path:
     store, found, _ = lab(tmp_path)
     await found.prepare()
     await found.mark_crashed("data-plane-1")
-    await found.forget_pins()
-    assert store.calls == ["prepare", "mark_stale_boots", "mark_crashed boot data-plane-1", "forget_pins"]
+    assert await found.forget_pins(0) == 1
+    assert store.calls == ["prepare", "mark_stale_boots", "mark_crashed boot data-plane-1", "forget_pins 1"]
+
+
+async def test_what_a_locked_store_refused_is_tried_again_until_it_is_done(
+    tmp_path: Path, mock_clock: MockClock
+) -> None:
+    store, found, _ = lab(tmp_path)
+    store.is_locked = True
+    await found.mark_crashed("data-plane-1")
+    await found.forget_pins(0)
+    await found.tick({}, is_idle=False)
+    mark = "mark_crashed boot data-plane-1"
+    assert store.calls == [mark, "forget_pins 1", mark]
+    store.is_locked = False
+    await found.tick({}, is_idle=False)
+    assert len(store.calls) == 3, "not at every tick"
+    for _ in range(3):
+        mock_clock.jump(TEND_EVERY_S)
+        await found.tick({}, is_idle=False)
+    assert store.calls[3:] == [mark, "forget_pins 1"]
+
+
+async def test_the_new_epoch_is_above_every_stored_one_even_where_the_store_cannot_tell(tmp_path: Path) -> None:
+    store, found, _ = lab(tmp_path)
+    store.epoch = 7
+    assert await found.forget_pins(2) == 8
+    assert await found.forget_pins(9) == 10
+    store.epoch, store.is_locked = None, True
+    assert await found.forget_pins(9) > 1_700_000_000_000
 
 
 async def test_a_worker_in_trouble_is_tended_to_every_other_second(tmp_path: Path, mock_clock: MockClock) -> None:
@@ -81,22 +115,19 @@ async def test_a_worker_in_trouble_is_tended_to_every_other_second(tmp_path: Pat
     assert store.calls == ["tend full", "tend full missing"]
 
 
-async def test_a_grown_log_is_checkpointed_and_emptied_once_it_is_quiet(tmp_path: Path, mock_clock: MockClock) -> None:
-    store, found, database = lab(tmp_path)
-    wal = database.with_name("telemetry.db-wal")
+async def test_the_log_is_emptied_once_it_is_quiet(tmp_path: Path, mock_clock: MockClock) -> None:
+    store, found, _ = lab(tmp_path)
     await found.tick({}, is_idle=True)
     assert store.calls == ["prune"]
-    wal.write_bytes(b"")
-    with wal.open("r+b") as file:
-        file.truncate(WAL_MAX_BYTES + 1)
     await found.tick({}, is_idle=False)
-    assert store.calls == ["prune", "checkpoint"]
-    wal.unlink()
     await found.tick({}, is_idle=True)
     mock_clock.jump(IDLE_S)
+    store.is_locked = True
+    await found.tick({}, is_idle=True)
+    store.is_locked = False
     for _ in range(3):
         await found.tick({}, is_idle=True)
-    assert store.calls == ["prune", "checkpoint", "truncate"]
+    assert store.calls == ["prune", "empty the log", "empty the log"]
 
 
 async def test_a_store_that_fails_stops_nobody(tmp_path: Path) -> None:
@@ -113,9 +144,9 @@ async def test_a_store_that_hangs_is_given_up_on_and_keeps_one_thread_only(tmp_p
     try:
         for _ in range(3):
             with trio.fail_after(5):
-                assert await found._call("forget_pins", lambda: store.forget_pins(Path()), 0.05) is None
+                assert await found._call("forget_pins", lambda: store.forget_pins(Path(), before_epoch=1), 0.05) is None
         assert threading.active_count() <= before + 1
     finally:
         store.hangs.set()
     with trio.fail_after(5):
-        assert await found._call("forget_pins", lambda: store.forget_pins(Path()), 5) == 0
+        assert await found._call("forget_pins", lambda: store.forget_pins(Path(), before_epoch=1), 5) == 0
