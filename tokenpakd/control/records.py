@@ -9,7 +9,7 @@ import trio
 
 from tokenpakd.control.daemon import Daemon
 from tokenpakd.control.dispatch import VerbFailed
-from tokenpakd.exchange.views import ExchangeView, Stats, TraceView
+from tokenpakd.exchange.views import ExchangeView, Stats, Totals, TraceView
 from tokenpakd.storage import reading, totals
 from tokenpakd.storage.connection import StorageError
 
@@ -30,6 +30,16 @@ async def stats(daemon: Daemon) -> Stats:
     return await _read(
         daemon, lambda database: totals.stats(database, boot_id=boot_id, day_start_unix_ms=day_start_unix_ms)
     )
+
+
+async def today(daemon: Daemon) -> Totals:
+    """Yield the sums of the local day alone; costs what was recorded today, not all there is.
+
+    Raises:
+      VerbFailed: the store cannot be read.
+    """
+    day_start_unix_ms = _day_start_unix_ms(time.time())
+    return await _read(daemon, lambda database: totals.today(database, day_start_unix_ms=day_start_unix_ms))
 
 
 async def recent(daemon: Daemon, *, limit: int, after_key: int | None = None) -> tuple[ExchangeView, ...]:

@@ -1,4 +1,4 @@
-"""The sums of `/stats`, from one pass over the closed rows."""
+"""The sums of `/stats`, from one pass over the closed rows; those of today alone, from the newest ones."""
 
 from pathlib import Path
 
@@ -20,8 +20,8 @@ _TOTAL = (
 _BILLED = statement("(is_token_count = 0 AND (", _REPORTED, "OR outcome NOT IN ('refused', 'upstream_error')))")
 _SENT = statement("CASE WHEN", _REPORTED, "THEN", _TOTAL, "ELSE coalesce(sent_tokens_estimate, 0) END")
 
-_SUMS = statement(
-    "SELECT model, boot_id = ?, at_unix_ms >= ?, count(*),",
+_COLUMNS = statement(
+    "count(*),",
     "sum(outcome IN ('upstream_error', 'upstream_cut', 'upstream_timeout', 'crashed')),",
     "sum(is_token_count),",
     "sum(CASE WHEN",
@@ -37,9 +37,17 @@ _SUMS = statement(
     "sum(spans_replaced > 0), sum(spans_replaced),",
     "sum(CASE WHEN spans_replaced > 0 THEN bytes_received - bytes_sent ELSE 0 END),",
     "sum(outcome = 'refused' AND coalesce(error_code, '') = 'rate_limited'),",
-    "sum(outcome = 'refused' AND coalesce(error_code, '') = 'budget_exceeded')",
-    "FROM exchanges GROUP BY 1, 2, 3",
+    "sum(outcome = 'refused' AND coalesce(error_code, '') = 'budget_exceeded'),",
+    "min(seq)",
 )
+_SUMS = statement("SELECT model, boot_id = ?, at_unix_ms >= ?,", _COLUMNS, "FROM exchanges GROUP BY 1, 2, 3")
+_SUMS_NEWEST = statement(
+    "SELECT NULL, 0, at_unix_ms >= ?,",
+    _COLUMNS,
+    "FROM (SELECT * FROM exchanges WHERE seq < ? ORDER BY seq DESC LIMIT ?) GROUP BY 3",
+)
+_BEYOND_SEQ = 2**63 - 1
+STEP_ROWS = 1000
 
 
 class _Sums(msgspec.Struct, array_like=True):
@@ -61,6 +69,7 @@ class _Sums(msgspec.Struct, array_like=True):
     bytes_removed: int = 0
     throttled: int = 0
     budget_refused: int = 0
+    oldest_seq: int = 0
 
     def add(self, other: "_Sums") -> None:
         """Take in another group."""
@@ -91,6 +100,28 @@ class _Sums(msgspec.Struct, array_like=True):
             cache_creation_tokens=self.cache_creation,
             saved=saved(self.removed, self.cache_read),
         )
+
+
+def today(database: Path, *, day_start_unix_ms: int) -> Totals:
+    """Yield the sums since the day began, read from the newest row back.
+
+    Rows are in the order of closing, the day is that of the beginning: yesterday's long exchanges and crashed ones lie
+    among today's. A whole step without a row of today ends the search.
+
+    Raises:
+      StorageError: the database cannot be read.
+    """
+    sums, below_seq = _Sums(), _BEYOND_SEQ
+    with reading(database) as connection:
+        while True:
+            found = connection.execute(_SUMS_NEWEST, (day_start_unix_ms, below_seq, STEP_ROWS)).fetchall()
+            groups = msgspec.convert(found, list[_Sums], strict=False)
+            for group in groups:
+                if group.is_today:
+                    sums.add(group)
+            if not any(group.is_today for group in groups):
+                return sums.totals()
+            below_seq = min(group.oldest_seq for group in groups)
 
 
 def stats(database: Path, *, boot_id: str, day_start_unix_ms: int) -> Stats:

@@ -5,8 +5,9 @@ import pytest
 
 from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome
 from tokenpakd.exchange.usage import Usage
+from tokenpakd.storage import totals
 from tokenpakd.storage.recorder import Recorder
-from tokenpakd.storage.totals import stats
+from tokenpakd.storage.totals import stats, today
 
 Opened = Callable[..., OpenRow]
 Closed = Callable[..., CloseRow]
@@ -95,3 +96,25 @@ def test_refusals_are_told_by_kind(database: Path, recorder: Recorder, opened: O
         recorder.close(closed(opened(number), outcome=Outcome.REFUSED, usage=None, error_code=code))
     limits = stats(database, boot_id="boot-1", day_start_unix_ms=DAY).limits
     assert (limits.throttled, limits.budget_refused) == (1, 2)
+
+
+def test_today_alone_is_what_the_sums_of_all_say_of_today(
+    database: Path, recorder: Recorder, opened: Opened, closed: Closed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(totals, "STEP_ROWS", 3)
+    assert today(database, day_start_unix_ms=DAY).requests == 0
+    days = "oooooootoottotttott"  # o: began the day before; some of them closed among today's
+    for number, day in enumerate(days):
+        recorder.close(closed(opened(number, at_unix_ms=DAY + (number if day == "t" else -5))))
+    found = today(database, day_start_unix_ms=DAY)
+    assert found.requests == days.count("t")
+    assert found == stats(database, boot_id="boot-1", day_start_unix_ms=DAY).today
+
+
+def test_today_alone_stops_at_a_step_without_a_row_of_today(
+    database: Path, recorder: Recorder, opened: Opened, closed: Closed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(totals, "STEP_ROWS", 3)
+    for number, at_unix_ms in enumerate((DAY, *[DAY - 5] * 6, DAY)):
+        recorder.close(closed(opened(number, at_unix_ms=at_unix_ms)))
+    assert today(database, day_start_unix_ms=DAY).requests == 1, "it did not look at every row"

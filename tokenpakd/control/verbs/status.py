@@ -61,7 +61,7 @@ async def run(daemon: Daemon, params: NoParams) -> StatusResult:
 async def _on_record(daemon: Daemon) -> tuple[Totals | None, tuple[ExchangeView, ...]]:
     """Yield today's sums and the last exchanges; None and nothing while the store cannot be read."""
     try:
-        return (await records.stats(daemon)).today, await records.recent(daemon, limit=_LOOK_BACK)
+        return await records.today(daemon), await records.recent(daemon, limit=_LOOK_BACK)
     except VerbFailed:
         return None, ()
 
