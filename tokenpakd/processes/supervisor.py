@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import msgspec
 import trio
 
 from tokenpakd.config.effect import set_in_vain
@@ -121,6 +122,9 @@ async def _bring_up(
     ground: Foundation, daemon: RunningDaemon, fleet: Fleet, upkeep: Upkeep, notifier: Notifier
 ) -> None:
     await upkeep.prepare()
+    # Pins outlive the daemon: what an earlier one made conversations forget stays forgotten.
+    pin_epoch = max(await upkeep.newest_epoch() or 0, fleet.snapshot.pin_epoch)
+    fleet.snapshot = msgspec.structs.replace(fleet.snapshot, pin_epoch=pin_epoch)
     await fleet.start(ground.loaded.config.workers)
     if daemon.stopping.is_set():
         return
