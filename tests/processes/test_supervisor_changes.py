@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.processes.supervised import Supervised, eventually, is_alive
+from tests.tokenpakd.storage.conftest import make_opened
+from tokenpakd.exchange.row import Pin
+from tokenpakd.storage import custody
+from tokenpakd.storage.recorder import Recorder
 
 
 def test_a_live_key_reaches_the_running_worker(tmp_path: Path) -> None:
@@ -136,6 +140,19 @@ def test_the_mode_set_by_hand_lasts_until_the_configured_mode_changes(tmp_path: 
         assert (daemon.get()["mode"], daemon.ask("mode")["source"]) == ("strict", "file")
         daemon.ask("mode", mode="hybrid", now=True)
         assert (daemon.get()["mode"], daemon.get()["pin_epoch"]) == ("hybrid", 1)
+
+
+def test_the_epoch_of_pins_goes_on_from_the_stored_ones(tmp_path: Path) -> None:
+    database = tmp_path / "home" / "telemetry.db"
+    assert custody.prepare(database).state == "ok"
+    recorder = Recorder(database, boot_id="an earlier one", worker="w")
+    recorder.open(make_opened(), Pin(conversation="c", mode="strict", epoch=5, created_unix_ms=1))
+    recorder.shutdown()
+    with Supervised(tmp_path / "home").ready() as daemon:
+        assert daemon.get()["pin_epoch"] == 5
+        daemon.ask("mode", mode="hybrid", now=True)
+        assert daemon.get()["pin_epoch"] == 6
+    assert custody.newest_epoch(database) == 0
 
 
 def test_pause_and_resume_reach_the_worker(tmp_path: Path) -> None:
