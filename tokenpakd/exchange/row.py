@@ -53,6 +53,8 @@ class OpenRow(msgspec.Struct, frozen=True, kw_only=True):
     saved_tokens: int
     sent_tokens_estimate: int | None
     spans_replaced: int
+    is_token_count: bool = False
+    """The answer is a count: nothing reaches a model, nothing is billed."""
 
 
 class CloseRow(msgspec.Struct, frozen=True, kw_only=True):

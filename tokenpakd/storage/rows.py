@@ -8,9 +8,6 @@ from tokenpakd.storage.connection import statement
 
 Value = int | float | str | None
 
-TOKEN_COUNT_ENDINGS = ("/count_tokens", ":countTokens", "/input_tokens")
-"""Paths whose answer is a count: nothing reaches a model, nothing is billed."""
-
 OPEN_COLUMNS = (
     "id, at_unix_ms, boot_id, worker, path, dialect, provider, model, is_stream, is_token_count, mode, conversation,"
     " client, bytes_received, bytes_sent, saved_tokens, sent_tokens_estimate, spans_replaced"
@@ -53,7 +50,7 @@ def open_values(row: OpenRow) -> tuple[Value, ...]:
         row.provider,
         row.model,
         row.is_stream,
-        row.path.endswith(TOKEN_COUNT_ENDINGS),
+        row.is_token_count,
         row.mode,
         row.conversation,
         row.client,

@@ -79,13 +79,8 @@ def test_tokens_count_where_a_model_may_have_worked_on_them(
     assert session.input_tokens == sent + saved
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1/messages/count_tokens", "/v1beta/models/g:countTokens", "/v1/responses/input_tokens"]
-)
-def test_a_call_that_only_counts_is_free(
-    database: Path, recorder: Recorder, opened: Opened, closed: Closed, path: str
-) -> None:
-    recorder.close(closed(opened(path=path), usage=None))
+def test_a_call_that_only_counts_is_free(database: Path, recorder: Recorder, opened: Opened, closed: Closed) -> None:
+    recorder.close(closed(opened(is_token_count=True), usage=None))
     session = stats(database, boot_id="boot-1", day_start_unix_ms=DAY).session
     assert (session.requests, session.token_count_calls, session.input_tokens) == (1, 1, 0)
     assert session.saved.proxy_caused.tokens == 0

@@ -40,6 +40,7 @@ def opening_row(plan: Plan) -> OpenRow:
         saved_tokens=plan.saved_tokens,
         sent_tokens_estimate=None,
         spans_replaced=plan.spans_replaced,
+        is_token_count=plan.endpoint.kind is EndpointKind.COUNT_TOKENS,
     )
 
 
@@ -88,5 +89,6 @@ def bare_row(plan: Plan, outcome: Outcome, *, status: int | None, error_code: st
         worker=plan.snapshot.worker, path="", dialect=plan.endpoint.dialect.value, provider="", model=None,
         is_stream=False, mode=plan.applied.value, conversation=None, client="unknown", bytes_received=0, bytes_sent=0,
         saved_tokens=0, sent_tokens_estimate=None, spans_replaced=0,
+        is_token_count=plan.endpoint.kind is EndpointKind.COUNT_TOKENS,
     )  # fmt: skip
     return CloseRow(opened=opened, outcome=outcome, status=status, error_code=error_code, note="row incomplete")

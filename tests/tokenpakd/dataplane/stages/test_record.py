@@ -45,6 +45,17 @@ def test_a_stream_of_bytes_has_no_size_and_no_provider_before_it_is_routed() -> 
     assert (row.bytes_received, row.bytes_sent, row.provider, row.client) == (0, 0, "", "unknown")
 
 
+@pytest.mark.parametrize(
+    "target",
+    [b"/v1/messages/count_tokens", b"/google/v1beta/models/g:countTokens", b"/v1/responses/input_tokens?a=b"],
+)
+def test_a_request_that_only_counts_tokens_is_marked_as_such(target: bytes) -> None:
+    given = plan(target=target)
+    assert record.opening_row(given).is_token_count
+    assert record.bare_row(given, Outcome.REFUSED, status=400, error_code="x").opened.is_token_count
+    assert not record.opening_row(plan()).is_token_count
+
+
 def closed(given_usage: Usage | None, *, target: bytes = b"/v1/messages", body: bytes = ANTHROPIC_BODY) -> int | None:
     given = plan(target=target, body=body)
     row = record.closing_row(
