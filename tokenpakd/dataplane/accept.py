@@ -38,10 +38,12 @@ class ClientGone(Exception):
 class HttpClient:
     """The caller's end of one HTTP exchange."""
 
-    def __init__(self, connection: Connection, send: Send, *, frames_by_close: bool) -> None:
+    def __init__(self, connection: Connection, send: Send, *, frames_by_close: bool, is_head: bool = False) -> None:
         self._connection = connection
         self._send = send
         self._frames_by_close = frames_by_close
+        self._is_head = is_head
+        self._is_chunked = False
         self._status: int | None = None
 
     @property
@@ -52,7 +54,9 @@ class HttpClient:
     async def start(self, status: int, fields: list[tuple[bytes, bytes]]) -> None:
         """Begin the reply; its head goes out with the first body bytes, or with flush()."""
         self._status = status
-        self._frames_by_close = self._frames_by_close and not any(n.lower() == b"content-length" for n, _ in fields)
+        has_length = any(name.lower() == b"content-length" for name, _ in fields)
+        self._is_chunked = not (has_length or self._frames_by_close or self._is_head or status in (204, 304))
+        self._frames_by_close = self._frames_by_close and not has_length
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
 
     async def flush(self) -> None:
@@ -60,7 +64,13 @@ class HttpClient:
         await self._connection.flush()
 
     async def write(self, data: bytes) -> None:
-        """Send body bytes on in one write."""
+        """Send body bytes on in one write.
+
+        A chunk is framed here: by way of the ASGI stream and h11 it would cost 20 µs of a stream's 76 per chunk.
+        """
+        if self._is_chunked and data:
+            await self._connection.flush(b"%x\r\n%b\r\n" % (len(data), data))
+            return
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def finish(self, data: bytes = b"") -> None:
@@ -97,7 +107,9 @@ class Accept:
         """Serve one exchange."""
         connection: Connection = scope["state"]["connection"]
         inbound = self._inbound(scope, connection)
-        client = HttpClient(connection, send, frames_by_close=inbound.http_version != "1.1")
+        client = HttpClient(
+            connection, send, frames_by_close=inbound.http_version != "1.1", is_head=inbound.method == "HEAD"
+        )
         endpoint = classify(inbound.method, inbound.path)
         policy = self._policy()
         try:

@@ -97,9 +97,9 @@ class Connection:
         """Let a client that waits for `100 Continue` send its body."""
         await self._protocol.send_continue()
 
-    async def flush(self) -> None:
-        """Send a held head now."""
-        await self._protocol.flush()
+    async def flush(self, more: bytes = b"") -> None:
+        """Send a held head now, and these bytes, framed already, behind it."""
+        await self._protocol.flush(more)
 
     async def abort(self, *, is_close_delimited: bool) -> None:
         """End the connection so that the reply under way is visibly cut.

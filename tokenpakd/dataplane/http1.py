@@ -127,9 +127,9 @@ class Http1(hypercorn_h11.H11Protocol):
             if self.connection.their_state is not h11.ERROR:
                 raise
 
-    async def flush(self) -> None:
-        """Send what is held: a head whose body has not begun must not wait for it."""
-        data, self._held = self._held, b""
+    async def flush(self, more: bytes = b"") -> None:
+        """Send what is held, `more` behind it: a head whose body has not begun must not wait for it."""
+        data, self._held = self._held + more, b""
         if data:
             await self.send(RawData(data=data))
 
