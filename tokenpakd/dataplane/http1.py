@@ -258,7 +258,7 @@ class Tasks:
                 return
             try:
                 try:
-                    # Nine bodies in ten fit the queue at once; waiting would cost a round of the scheduler.
+                    # A body of a few reads fits the queue; waiting would cost a round of the scheduler.
                     give.send_nowait(event)
                 except trio.WouldBlock:
                     await give.send(event)

@@ -58,7 +58,7 @@ class WebSocketDoor:
         await trio.serve_listeners(self._run, list(listeners), handler_nursery=handler_nursery, task_status=task_status)
 
     async def _run(self, stream: trio.SocketStream) -> None:
-        # Imported with the first connection: 60 ms and 4 MB that most daemons never need.
+        # Imported with the first connection: 25 ms and 1 MB that most daemons never need.
         from trio_websocket import ConnectionClosed, HandshakeError, wrap_server_stream
 
         port, peer_uid = stream.socket.getsockname()[1], self._peer_uid(stream.socket)

@@ -138,7 +138,7 @@ async def _beat(worker: Worker, link: Link[ToWorker], heap: Heap) -> None:
         carried = worker.bytes_carried - swept_at
         if carried > SWEEP_AFTER_BYTES and (worker.in_flight == 0 or carried > 16 * SWEEP_AFTER_BYTES):
             swept_at = worker.bytes_carried
-            heap.trim()
+            await trio.to_thread.run_sync(heap.trim)
         await trio.sleep(HEARTBEAT_S)
 
 

@@ -35,6 +35,6 @@ class Heap:
             self._libc.mallopt(_M_ARENA_MAX, ARENAS)
 
     def trim(self) -> None:
-        """Give free pages back to the system; about a millisecond per 100 MB, without the interpreter's lock."""
+        """Give free pages back to the system; 7 ms per 100 MB, without the interpreter's lock: for a thread."""
         if self._libc is not None:
             self._libc.malloc_trim(KEPT_BYTES)

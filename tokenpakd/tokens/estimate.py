@@ -48,7 +48,7 @@ def estimate_body(body: bytes) -> int:
 def estimate_literal(literal: bytes) -> int:
     """Return about how many tokens the text of a JSON string literal is: the model sees no escapes.
 
-    Of a long one only evenly spaced windows are read: 30 outputs of 6 KB each cost 0.2 ms of a request, not 0.7.
+    Of a long one only evenly spaced windows are read: 6 KB take 13 µs, not 22.
     """
     if len(literal) > _LITERAL_WINDOWS * _LITERAL_WINDOW_BYTES:
         read = _windows(literal, _LITERAL_WINDOWS, _LITERAL_WINDOW_BYTES)

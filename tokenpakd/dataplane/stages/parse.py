@@ -56,7 +56,7 @@ def look(plan: Plan, find_pin: FindPin) -> tuple[Plan, str]:
     if plan.body is None:
         applied = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
         return msgspec.structs.replace(plan, mode=mode, applied=applied), "unread"
-    # Nine conversations in ten are pinned to what the daemon does now: only the tenth is looked at twice.
+    # A conversation is looked at twice only where it is pinned to more than the daemon does now.
     guessed = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
     seen = _look(plan, wants_spans=guessed is not Mode.STRICT)
     conversation, new_pin = None, None
