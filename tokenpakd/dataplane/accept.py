@@ -66,7 +66,7 @@ class HttpClient:
     async def write(self, data: bytes) -> None:
         """Send body bytes on in one write.
 
-        A chunk is framed here, not by the ASGI stream and h11: at 64 streams, side by side, its way took 173 µs, not 309.
+        A chunk is framed here, not by the ASGI stream and h11: at 64 streams its way took 173 µs so, 309 otherwise.
         """
         if self._is_chunked and data:
             await self._connection.flush(b"%x\r\n%b\r\n" % (len(data), data))
