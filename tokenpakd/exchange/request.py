@@ -47,9 +47,14 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpanKind(enum.StrEnum):
-    """What the text of a span is; only tool results are looked at for now."""
+    """Where the text of a span comes from. Arguments are only read, to be pointed at: what the model wrote stays."""
 
     TOOL_RESULT = "tool_result"
+    USER_TEXT = "user_text"
+    TOOL_ARGUMENT = "tool_argument"
+    """One string among a call's arguments; the literal is its text."""
+    TOOL_ARGUMENTS = "tool_arguments"
+    """All of a call's arguments as one string: the literal's text is a JSON document."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -70,8 +75,9 @@ class Call(msgspec.Struct, frozen=True):
 class Span(msgspec.Struct, frozen=True):
     """One JSON string literal of the body: `body[start:end]` is it with both quotes.
 
-    `call` is None where the request does not hold the call that the result answers. `is_whole`: it is all of the
-    result, not one of several texts.
+    `call` is None where the request does not hold the call that the result answers; of arguments it is the call
+    itself. `is_whole`: it is all of the result, not one of several texts. `is_protected`: it holds instructions for
+    the model (CLAUDE.md and the like) and is always sent verbatim.
     """
 
     start: int
@@ -79,6 +85,7 @@ class Span(msgspec.Struct, frozen=True):
     kind: SpanKind
     call: Call | None = None
     is_whole: bool = True
+    is_protected: bool = False
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +93,9 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     `opening` is the canonical text up to and including the first user message, the parts that identify a
     conversation whatever way the client encodes them on a later turn (string ≡ one text block, `cache_control`
-    ignored). `note` says why a body could not be looked at: it is then forwarded untouched.
+    ignored). `note` says why a body could not be looked at: it is then forwarded untouched. `frame`: where the
+    values stand that come before all messages in the provider's cache (tools, system or instructions), as
+    (start, end) in the body; `messages`: where the list of messages stands.
     """
 
     dialect: DialectName
@@ -96,3 +105,5 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     spans: tuple[Span, ...] = ()
     message_count: int = 0
     note: str | None = None
+    frame: tuple[tuple[int, int], ...] = ()
+    messages: tuple[int, int] = (0, 0)
