@@ -9,8 +9,6 @@ WITHOUT_EFFECT = frozenset(
     {
         "breaker",
         "cache",
-        "compression.holdout",
-        "compression.observe",
         "context_check",
         "cost_control",
         "gate",

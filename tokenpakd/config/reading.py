@@ -156,13 +156,13 @@ class Reader:
                 is_low = meta.ge is not None and value < meta.ge
                 if is_low or (meta.le is not None and value > meta.le):
                     reason = "too small" if is_low else "too large"
-                    self.blame(path, reason, value=shown(data), allowed=bounds_text(annotation))
+                    self.blame(path, reason, value=shown(data), allowed=bounds_text(annotation), hint=_own_hint(meta))
                     return BAD
             return value
         allowed = ", ".join(filter(None, (type_text(annotation), bounds_text(annotation))))
         words = [word for member in found for word in _words(member)]
         reason = "has no value" if data is None else "not one of the known words" if words else "of the wrong type"
-        hint = did_you_mean(data, words) if words else None
+        hint = did_you_mean(data, words) if words else _own_hint(meta)
         self.blame(path, reason, value=shown(data), allowed=allowed, hint=hint)
         return BAD
 
@@ -178,6 +178,11 @@ class Reader:
 
 def _known(names: typing.Iterable[str]) -> str:
     return f"Known here: {', '.join(names)}."
+
+
+def _own_hint(meta: msgspec.Meta | None) -> str | None:
+    """What the key itself says to whoever got it wrong."""
+    return ((meta.extra if meta else None) or {}).get("hint")
 
 
 def _words(member: object) -> list[str]:

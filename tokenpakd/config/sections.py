@@ -15,10 +15,17 @@ Apply = Literal["live", "restart", "daemon"]
 
 
 def about(
-    description: str, *, ge: float | None = None, le: float | None = None, env: str | None = None, apply: Apply = "live"
+    description: str,
+    *,
+    ge: float | None = None,
+    le: float | None = None,
+    env: str | None = None,
+    apply: Apply = "live",
+    hint: str | None = None,
 ) -> msgspec.Meta:
-    """Yield what a key says of itself beside its type and default."""
-    return msgspec.Meta(description=description, ge=ge, le=le, extra={"env": env, "apply": apply})
+    """Yield what a key says of itself beside its type and default; `hint` ends the complaint about a bad value."""
+    extra = {"env": env, "apply": apply} | ({"hint": hint} if hint else {})
+    return msgspec.Meta(description=description, ge=ge, le=le, extra=extra)
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +77,19 @@ class Compression(Section, frozen=True, kw_only=True):
 
     enabled: Annotated[bool, about("False switches all compression off.", env="TOKENPAK_COMPACT")] = True
     observe: Annotated[bool, about("Count what could be saved even where nothing is removed.")] = True
-    holdout: Annotated[float, about("Share of conversations left uncompressed, to measure against.", ge=0, le=1)] = 0.0
+    holdout: Annotated[
+        float,
+        about(
+            "Share of conversations left uncompressed, to measure against; running ones stay as they began.",
+            ge=0,
+            le=1,
+            hint="It is a share: 0.1 leaves every tenth conversation uncompressed.",
+        ),
+    ] = 0.0
+    masking: Annotated[
+        bool,
+        about("In aggressive, stale tool results may give way once it pays: rewrites what was sent, and is recorded."),
+    ] = False
 
 
 class Match(Section, frozen=True, kw_only=True):

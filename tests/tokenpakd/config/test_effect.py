@@ -29,7 +29,8 @@ def test_nothing_outside_reads_it_from_the_configuration(name: str) -> None:
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("mode", True), ("compression.enabled", True), ("compression.observe", False), ("retry.attempts", False),
+        ("mode", True), ("compression.enabled", True), ("compression.observe", True), ("retry.attempts", False),
+        ("compression.holdout", True), ("compression.masking", True),
         ("routing.strategies[0].model", False), ("limits.key.sk-x", False), ("providers.acme", True),
         ("providers.acme.auth.secret", False), ("providers.acme.auth.header", True), ("cache.exact.ttl_s", False),
     ],

@@ -152,6 +152,12 @@ def test_every_variable_sets_its_key(tmp_path: Path, variable: str, text: str, k
         ),
         ("limits: {peer: {requests_per_minute: -3}}", "limits.peer.requests_per_minute", 1, "too small", None),
         ("pricing: {overrides: {m: {input: -1}}}", "pricing.overrides.m.input", 1, "too small", None),
+        ("compression:\n  holdout: 10", "compression.holdout", 2, "too large", "0.1 leaves every tenth"),
+        ("compression: {holdout: -0.1}", "compression.holdout", 1, "too small", "It is a share"),
+        ("compression: {holdout: 10%}", "compression.holdout", 1, "wrong type", "It is a share"),
+        ("compression: {holdout: .nan}", "compression.holdout", 1, "wrong type", "It is a share"),
+        ("compression: {holdout: true}", "compression.holdout", 1, "wrong type", "It is a share"),
+        ("compression: {masking: 2}", "compression.masking", 1, "wrong type", None),
     ],
 )
 def test_names_file_key_line_and_reason(
@@ -211,6 +217,13 @@ def test_reads_switch_words_as_yaml_1_2_does(tmp_path: Path) -> None:
 
 def test_takes_a_section_whose_keys_are_all_commented_out(tmp_path: Path) -> None:
     assert _load(tmp_path, "cache:\n  # markers: off\nproviders:\nlisten: {hosts: }\n").config == Config()
+
+
+def test_every_key_of_compression_is_taken_over_by_a_reload(tmp_path: Path) -> None:
+    text = "compression: {enabled: false, observe: false, holdout: 0.1, masking: true}\n"
+    keys = diff(Config(), _load(tmp_path, text).config)
+    assert keys == tuple(f"compression.{part}" for part in ("enabled", "observe", "holdout", "masking"))
+    assert {apply_of(key) for key in keys} == {"live"}
 
 
 def test_changes_only_the_named_part_of_a_built_in_provider(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ def test_has_the_published_defaults() -> None:
         "listen.address": "127.0.0.1", "listen.port": 8766, "listen.max_connections": 512, "listen.max_body_mb": 64,
         "workers": 1, "mode": "hybrid", "request_timeout": 300, "log_level": "info", "log_format": "auto",
         "database": None, "compression.enabled": True, "compression.observe": True, "compression.holdout": 0.0,
+        "compression.masking": False,
         "context_check": True, "routing.primary": None, "retry.attempts": 1, "retry.deadline_s": 60, "retry.hold_s": 5,
         "breaker.failures": 5, "breaker.window_s": 60, "breaker.ratio": 0.5, "breaker.open_s": 15,
         "breaker.max_open_s": 300, "resend.adopt_s": 0, "cache.exact.ttl_s": 3600, "cache.exact.max_mb": 64,

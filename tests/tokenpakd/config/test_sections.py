@@ -10,6 +10,7 @@ def test_a_key_carries_its_variable_and_when_it_takes_effect() -> None:
     meta = about("What it does.", ge=1, le=2, env="TOKENPAK_X", apply="restart")
     assert (meta.description, meta.ge, meta.le) == ("What it does.", 1, 2)
     assert meta.extra == {"env": "TOKENPAK_X", "apply": "restart"}
+    assert about("What it does.", hint="Do this.").extra == {"env": None, "apply": "live", "hint": "Do this."}
 
 
 @pytest.mark.parametrize(
