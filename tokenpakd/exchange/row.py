@@ -32,6 +32,31 @@ class RoomTrace(msgspec.Struct, frozen=True, array_like=True):
     decided: str
 
 
+SPAN_NOTES_MAX = 200
+"""Notes of one row that are kept; a conversation that is resumed may bring thousands of new spans."""
+
+PREFIX_BREAKS = ("none", "client", "us", "ttl", "model", "tools")
+"""Whether the provider's cached prefix went on ("none"), or who broke it."""
+
+
+class SpanNote(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one span: names of kinds, classes and compressors, sizes. No text, no call's label.
+
+    `index` counts the spans of the body from 0. `by` names the compressors in their order ("columns+lines"), empty
+    where the span stayed as it was; `why` says why it did.
+    """
+
+    index: int
+    kind: str
+    segment: str
+    bytes_before: int
+    bytes_after: int
+    tokens_before: int
+    tokens_after: int
+    by: str
+    why: str
+
+
 class OpenRow(msgspec.Struct, frozen=True, kw_only=True):
     """What is known before the upstream is called."""
 
@@ -55,6 +80,23 @@ class OpenRow(msgspec.Struct, frozen=True, kw_only=True):
     spans_replaced: int
     is_token_count: bool = False
     """The answer is a count: nothing reaches a model, nothing is billed."""
+    arm: str = "off"
+    """on, holdout (left uncompressed to compare with) or off."""
+    compressors: str = ""
+    """Name of the set; empty where nothing may be changed."""
+    tokenizer: str = "estimate-1"
+    """What `saved_tokens` and the notes were counted with."""
+    removed_known_tokens: int = 0
+    """The part of `saved_tokens` that the conversation's previous request had already left out."""
+    saved_milli_units: int | None = None
+    """Simulated, signed: the raw request's price minus the sent one's, in thousandths of an uncached input token's."""
+    prefix_break: str | None = None
+    """One of PREFIX_BREAKS; None for a conversation's first request and where it is not known."""
+    known_spans: int = 0
+    known_replaced: int = 0
+    """Spans that the previous request held already, and how many of them were sent shortened."""
+    span_notes: tuple[SpanNote, ...] = ()
+    """Of the new spans, SPAN_NOTES_MAX at most."""
 
 
 class CloseRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,9 +126,18 @@ class TelemetryState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
-    """What a conversation keeps from its first request on. `conversation` is a keyed hash; no text."""
+    """What a conversation keeps from its first request on. `conversation` is a keyed hash; no text.
+
+    The defaults are what held before a pin recorded them, so that a conversation pinned then goes on unbroken.
+    `masked_spans` alone may rise: that many spans at the front are sent masked.
+    """
 
     conversation: str
     mode: str
     epoch: int
     created_unix_ms: int
+    compressors: str = "repeats-1"
+    tokenizer: str = "estimate-1"
+    arm: str = "on"
+    min_cacheable_tokens: int = 1024
+    masked_spans: int = 0

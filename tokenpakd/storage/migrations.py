@@ -77,7 +77,39 @@ CREATE TABLE pins (
 """,
 )
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+# What compression did. The notes go last: they may be long, and a sum over all rows need not read past them.
+_COMPRESSED = (
+    "arm TEXT NOT NULL DEFAULT 'off'",
+    "compressors TEXT NOT NULL DEFAULT ''",
+    "tokenizer TEXT NOT NULL DEFAULT 'estimate-1'",
+    "removed_known_tokens INTEGER NOT NULL DEFAULT 0",
+    "saved_milli_units INTEGER",
+    "prefix_break TEXT",
+    "known_spans INTEGER NOT NULL DEFAULT 0",
+    "known_replaced INTEGER NOT NULL DEFAULT 0",
+)
+_WOULD_SAVE = ("would_save_tokens INTEGER", "would_save_milli_units INTEGER")
+_NOTES = ("span_notes TEXT NOT NULL DEFAULT '[]'",)
+_PINNED = (
+    "compressors TEXT NOT NULL DEFAULT 'repeats-1'",
+    "tokenizer TEXT NOT NULL DEFAULT 'estimate-1'",
+    "arm TEXT NOT NULL DEFAULT 'on'",
+    "min_cacheable_tokens INTEGER NOT NULL DEFAULT 1024",
+    "masked_spans INTEGER NOT NULL DEFAULT 0",
+)
+
+
+def _add_columns(table: str, columns: Sequence[str]) -> str:
+    return "".join(statement("ALTER TABLE", table, "ADD COLUMN", column, ";") for column in columns)
+
+
+_SECOND = statement(
+    _add_columns("in_flight", (*_COMPRESSED, *_NOTES)),
+    _add_columns("exchanges", (*_COMPRESSED, *_WOULD_SAVE, *_NOTES)),
+    _add_columns("pins", _PINNED),
+)
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 
 
 def version_of(connection: apsw.Connection) -> int:

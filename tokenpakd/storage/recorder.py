@@ -95,13 +95,8 @@ class Recorder:
             if connection is None:
                 return None
             try:
-                for mode, found_epoch, created in connection.execute(rows.SELECT_PIN, (conversation,)):
-                    pin = Pin(
-                        conversation=conversation,
-                        mode=str(mode),
-                        epoch=_int(found_epoch),
-                        created_unix_ms=_int(created),
-                    )
+                for found in connection.execute(rows.SELECT_PIN, (conversation,)):
+                    pin = rows.pin_of(found)
             except Exception as exc:  # noqa: BLE001 - bookkeeping never takes an exchange down
                 self._rest(exc)
                 return None
@@ -273,7 +268,3 @@ def _finish(connection: apsw.Connection, row: CloseRow) -> None:
 
 def _id_of(row: OpenRow | CloseRow) -> RequestId:
     return row.opened.id if isinstance(row, CloseRow) else row.id
-
-
-def _int(value: object) -> int:
-    return value if isinstance(value, int) else 0

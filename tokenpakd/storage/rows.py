@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tokenpakd.exchange.row import CloseRow, OpenRow, Pin, RoomTrace
+from tokenpakd.exchange.row import SPAN_NOTES_MAX, CloseRow, OpenRow, Pin, RoomTrace, SpanNote
 from tokenpakd.exchange.usage import Usage
 from tokenpakd.storage.connection import statement
 
@@ -10,7 +10,8 @@ Value = int | float | str | None
 
 OPEN_COLUMNS = (
     "id, at_unix_ms, boot_id, worker, path, dialect, provider, model, is_stream, is_token_count, mode, conversation,"
-    " client, bytes_received, bytes_sent, saved_tokens, sent_tokens_estimate, spans_replaced"
+    " client, bytes_received, bytes_sent, saved_tokens, sent_tokens_estimate, spans_replaced, arm, compressors,"
+    " tokenizer, removed_known_tokens, saved_milli_units, prefix_break, known_spans, known_replaced, span_notes"
 )
 CLOSE_COLUMNS = (
     "outcome, status, upstream_status, input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning,"
@@ -18,23 +19,34 @@ CLOSE_COLUMNS = (
     " duration_ms, overhead_ms, error_code, note, rooms"
 )
 
-INSERT_OPEN = statement("INSERT OR IGNORE INTO in_flight (", OPEN_COLUMNS, ") VALUES (", ",".join("?" * 18), ")")
+INSERT_OPEN = statement("INSERT OR IGNORE INTO in_flight (", OPEN_COLUMNS, ") VALUES (", ",".join("?" * 27), ")")
 
 # The row that stays is whole as the close brought it: bytes sent or the provider may have changed since the open.
 # A row that was given up as crashed and closes after all is replaced, at the end.
 INSERT_CLOSED = statement(
-    "INSERT OR REPLACE INTO exchanges (", OPEN_COLUMNS, ",", CLOSE_COLUMNS, ") VALUES (", ",".join("?" * 39), ")"
+    "INSERT OR REPLACE INTO exchanges (", OPEN_COLUMNS, ",", CLOSE_COLUMNS, ") VALUES (", ",".join("?" * 48), ")"
 )
 
 INSERT_PIN = (
-    "INSERT INTO pins (conversation, mode, epoch, created_unix_ms) VALUES (?,?,?,?)"
+    "INSERT INTO pins (conversation, mode, epoch, created_unix_ms, compressors, tokenizer, arm, min_cacheable_tokens,"
+    " masked_spans) VALUES (?,?,?,?,?,?,?,?,?)"
     " ON CONFLICT (conversation) DO UPDATE SET mode = excluded.mode, epoch = excluded.epoch,"
-    " created_unix_ms = excluded.created_unix_ms WHERE excluded.epoch > pins.epoch"
+    " created_unix_ms = excluded.created_unix_ms, compressors = excluded.compressors, tokenizer = excluded.tokenizer,"
+    " arm = excluded.arm, min_cacheable_tokens = excluded.min_cacheable_tokens, masked_spans = excluded.masked_spans"
+    " WHERE excluded.epoch > pins.epoch"
 )
 
-SELECT_PIN = "SELECT mode, epoch, created_unix_ms FROM pins WHERE conversation = ?"
+SELECT_PIN = (
+    "SELECT conversation, mode, epoch, created_unix_ms, compressors, tokenizer, arm, min_cacheable_tokens,"
+    " masked_spans FROM pins WHERE conversation = ?"
+)
 
-_ROOMS = msgspec.json.Encoder()
+# Higher only: two workers may raise it, and what one of them has masked must stay masked.
+RAISE_MASK = "UPDATE pins SET masked_spans = ?1 WHERE conversation = ?2 AND epoch = ?3 AND masked_spans < ?1"
+
+NOTE_WOULD_SAVE = "UPDATE exchanges SET would_save_tokens = ?, would_save_milli_units = ? WHERE id = ?"
+
+_JSON = msgspec.json.Encoder()
 _UNREPORTED = Usage()
 
 
@@ -59,6 +71,15 @@ def open_values(row: OpenRow) -> tuple[Value, ...]:
         row.saved_tokens,
         row.sent_tokens_estimate,
         row.spans_replaced,
+        row.arm,
+        row.compressors,
+        row.tokenizer,
+        row.removed_known_tokens,
+        row.saved_milli_units,
+        row.prefix_break,
+        row.known_spans,
+        row.known_replaced,
+        _notes_json(row.span_notes) if row.span_notes else "[]",
     )
 
 
@@ -93,15 +114,52 @@ def closed_values(row: CloseRow) -> tuple[Value, ...]:
 
 def _rooms_json(rooms: tuple[RoomTrace, ...]) -> str:
     try:
-        return _ROOMS.encode(rooms).decode()
+        return _JSON.encode(rooms).decode()
     except UnicodeError:
         said = (RoomTrace(room.room, room.ms, str(_sayable(room.decided))) for room in rooms)
-        return _ROOMS.encode(tuple(said)).decode()
+        return _JSON.encode(tuple(said)).decode()
+
+
+def _notes_json(notes: tuple[SpanNote, ...]) -> str:
+    kept = notes[:SPAN_NOTES_MAX]
+    try:
+        return _JSON.encode(kept).decode()
+    except UnicodeError:
+        said = (
+            msgspec.structs.replace(
+                note,
+                kind=str(_sayable(note.kind)),
+                segment=str(_sayable(note.segment)),
+                by=str(_sayable(note.by)),
+                why=str(_sayable(note.why)),
+            )
+            for note in kept
+        )
+        return _JSON.encode(tuple(said)).decode()
 
 
 def pin_values(pin: Pin) -> tuple[Value, ...]:
     """Yield what INSERT_PIN binds."""
-    return (pin.conversation, pin.mode, pin.epoch, pin.created_unix_ms)
+    return (
+        pin.conversation,
+        pin.mode,
+        pin.epoch,
+        pin.created_unix_ms,
+        pin.compressors,
+        pin.tokenizer,
+        pin.arm,
+        pin.min_cacheable_tokens,
+        pin.masked_spans,
+    )
+
+
+def pin_of(found: tuple[object, ...]) -> Pin:
+    """Yield the pin that SELECT_PIN found.
+
+    Raises:
+      msgspec.ValidationError: the row is not one of ours.
+    """
+    return msgspec.convert(dict(zip(Pin.__struct_fields__, found, strict=True)), Pin)
 
 
 def sayable(values: tuple[Value, ...]) -> tuple[Value, ...]:

@@ -1,3 +1,4 @@
+import hashlib
 import signal
 import subprocess
 import sys
@@ -6,12 +7,22 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tokenpakd.exchange.row import Pin
 from tokenpakd.storage.connection import NewerSchema, close_quietly, open_writer
+from tokenpakd.storage.custody import mark_stale_boots
 from tokenpakd.storage.migrations import MIGRATIONS, migrate, version_of
+from tokenpakd.storage.recorder import Recorder
 
 ROOT = Path(__file__).resolve().parents[3]
 SECOND = "ALTER TABLE exchanges ADD COLUMN cost_nanousd INTEGER; CREATE TABLE later (id INTEGER PRIMARY KEY);"
-KEEP = "INSERT INTO pins VALUES ('c', 'strict', 0, 1)"
+KEEP = "INSERT INTO pins (conversation, mode, epoch, created_unix_ms) VALUES ('c', 'strict', 0, 1)"
+RELEASED = ("6c311984",)
+"""The beginning of each released migration's SHA-256: files out there have seen exactly these."""
+
+V1_OPENED = (
+    "'r1', 1700000000000, 'boot-0', 'data-1', '/v1/messages', 'anthropic_messages', 'anthropic', 'claude-x', 1, 0,"
+    " 'hybrid', 'c0ffee', 'claude-code', 1000, 800, 50, NULL, 2"
+)
 
 
 def test_a_new_file_gets_every_migration_and_a_second_run_does_nothing(database: Path) -> None:
@@ -29,6 +40,35 @@ def test_every_released_version_is_brought_up_to_date_with_its_rows(database: Pa
     connection.execute(KEEP)
     assert migrate(connection, backup=None) == len(MIGRATIONS)
     assert connection.execute("SELECT mode FROM pins").fetchall() == [("strict",)]
+
+
+def test_released_migrations_stay_as_they_are() -> None:
+    digests = [hashlib.sha256(step.encode()).hexdigest()[:8] for step in MIGRATIONS]
+    assert digests[: len(RELEASED)] == list(RELEASED)
+
+
+def test_rows_and_pins_of_version_1_say_afterwards_what_held_then(database: Path) -> None:
+    connection = open_writer(database, busy_ms=100)
+    migrate(connection, backup=None, steps=MIGRATIONS[:1])
+    connection.execute(KEEP)
+    connection.execute(f"INSERT INTO exchanges VALUES (7, {V1_OPENED}, 'ok', 200, 200" + ", NULL" * 9 + ",1,0,9,1,2,3"
+                       ", NULL, NULL, '[]')")  # fmt: skip
+    connection.execute(f"INSERT INTO in_flight VALUES ({V1_OPENED.replace('r1', 'r2')})")
+    migrate(connection, backup=None)
+    recorder = Recorder(database, boot_id="boot-1", worker="data-1")
+    assert recorder.load_pin("c", 0) == Pin(
+        conversation="c", mode="strict", epoch=0, created_unix_ms=1, compressors="repeats-1", tokenizer="estimate-1",
+        arm="on", min_cacheable_tokens=1024, masked_spans=0,
+    )  # fmt: skip
+    columns = (
+        "id, saved_tokens, arm, compressors, tokenizer, removed_known_tokens, saved_milli_units, prefix_break,"
+        " known_spans, known_replaced, span_notes"
+    )
+    held = (50, "off", "", "estimate-1", 0, None, None, 0, 0, "[]")
+    assert connection.execute(f"SELECT {columns} FROM in_flight").fetchall() == [("r2", *held)]
+    assert mark_stale_boots(database, "boot-1") == 1
+    both = f"SELECT {columns}, would_save_tokens, would_save_milli_units FROM exchanges ORDER BY seq"
+    assert connection.execute(both).fetchall() == [("r1", *held, None, None), ("r2", *held, None, None)]
 
 
 def test_an_existing_file_is_copied_whole_before_it_is_changed(database: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, Pin
 from tokenpakd.storage.ballast import ballast_of
 from tokenpakd.storage.custody import checkpoint
+from tokenpakd.storage.migrations import MIGRATIONS
 from tokenpakd.storage.reading import recent, trace
 from tokenpakd.storage.recorder import Recorder
 
@@ -184,7 +185,7 @@ def test_a_schema_from_the_future_is_left_alone(database: Path, opened: Opened, 
     recorder.tick(2.0)
     assert (recorder.state().state, recorder.state().rows_waiting) == ("newer_schema", 2)
     assert connection.execute("SELECT count(*) FROM exchanges").fetchall() == [(1,)]
-    connection.execute("PRAGMA user_version = 1")
+    connection.execute("PRAGMA user_version = " + str(len(MIGRATIONS)))
     recorder.tick(3.0)
     assert (recorder.state().state, recorder.state().rows_waiting) == ("ok", 0)
 
