@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("mode", nargs="?", choices=[mode.value for mode in Mode], help="the new mode")
-    parser.add_argument("--now", action="store_true", help="change running conversations too (their cache breaks once)")
+    parser.add_argument(
+        "--now",
+        action="store_true",
+        help="re-pin running conversations too: rewrites the prefix of each once, so its provider cache is paid for again",
+    )
 
 
 def run(options: argparse.Namespace, session: Session) -> int:
@@ -32,8 +36,9 @@ def report(result: View) -> str:
     if not result.flag("changed"):
         return f"{result.text('mode')} (from {result.text('source')})"
     reach = (
-        "every conversation"
+        "every conversation\n  re-pinned: the prefix of each running one is rewritten once, with its next request,"
+        " so the provider writes its cache anew"
         if result.flag("now")
-        else "new conversations; running ones keep theirs (--now changes them)"
+        else "new conversations; running ones keep theirs, and with it their provider cache (--now re-pins them)"
     )
     return f"{result.text('mode')} for {reach}"

@@ -42,6 +42,12 @@ PROVIDER = {"name": "a", "dialect": "d", "endpoint": "e", "source": "built-in", 
     [
         (["mode"], {"mode": "hybrid", "source": "env"}, {}, "hybrid (from env)\n"),
         (["mode", "strict"], MODE, {"mode": "strict", "now": False}, "strict for new conversations;"),
+        (
+            ["mode", "strict", "--now"],
+            {**MODE, "now": True},
+            {"mode": "strict", "now": True},
+            "strict for every conversation\n  re-pinned: the prefix of each running one is rewritten once,",
+        ),
         (["pause", "10"], {"paused": True, "until_unix_ms": 0}, {"minutes": 10.0}, "paused until "),
         (["pause"], {"paused": True, "until_unix_ms": None}, {}, "paused until `tokenpakctl resume`"),
         (["resume"], {"paused": False}, {}, "resumed"),
