@@ -1,6 +1,7 @@
 """What tokenpakctl and the daemon say to each other on the control socket: parameters and results of every verb.
 
-`stats`, `recent`, `tail` and `trace` answer with the views of `exchange.views`, as the HTTP endpoints do.
+`stats`, `recent`, `tail` and `trace` answer with the views of `exchange.views`, as the HTTP endpoints do; `savings` and
+`explain` are in `ipc.savings_api`.
 JSON-RPC 2.0, one object per line. The daemon's first line is `hello`; a watching verb (`tail`) sends notifications
 named like itself until the caller leaves. Times are unix milliseconds, sizes bytes, tokens counts.
 """
@@ -33,7 +34,7 @@ class NoParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ModeParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`mode` absent: only ask. `now`: conversations that run change too, and lose their provider cache once."""
+    """`mode` absent: only ask. `now`: conversations that run are re-pinned, which rewrites the prefix of each once."""
 
     mode: Mode | None = None
     now: bool = False

@@ -1,0 +1,46 @@
+"""What tokenpakctl and the daemon say to each other about savings: `savings` and `explain`.
+
+Units: one is the price of one uncached input token of the model asked; amounts are in thousandths, signed.
+"""
+
+from typing import Literal
+
+import msgspec
+
+
+class SavingsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`since_unix_ms` absent: everything on record. `by`: one line each as well."""
+
+    since_unix_ms: int | None = None
+    by: Literal["model", "day", "arm", "repo"] | None = None
+
+
+class ExplainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The request id, as in `x-tokenpak-request-id`."""
+
+    id: str
+
+
+class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One arm of the holdout: price-weighted input as the provider measured it, per request."""
+
+    conversations: int
+    requests: int
+    milli_units_per_request: int
+
+
+class HoldoutResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Compressed conversations beside those left alone. A saving is positive, a loss negative.
+
+    Thousandths of the price of one uncached input token. `interval_milli_units` holds the difference with 95 %
+    confidence; None, as the error, where an arm is too small to say. `verdict`: too_few, unclear (the interval spans
+    zero), saves, costs. `confidence`: what the usage rests on.
+    """
+
+    compressed: ArmResult
+    held_out: ArmResult
+    saved_milli_units_per_request: int
+    standard_error_milli_units: int | None
+    interval_milli_units: tuple[int, int] | None
+    verdict: Literal["too_few", "unclear", "saves", "costs"]
+    confidence: str = "provider-measured"
