@@ -4,7 +4,7 @@ import msgspec
 
 from tokenpakd.dialects.classify import Endpoint
 from tokenpakd.exchange.request import Inbound, Look
-from tokenpakd.exchange.row import Pin
+from tokenpakd.exchange.row import Pin, SpanNote
 from tokenpakd.ipc.worker_api import Snapshot
 from tokenpakd.providers.provider import Provider
 from tokenpakd.tip.modes import Mode
@@ -28,7 +28,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `body` is the received object until a room changes it; None for a path whose body streams through unread.
     `mode` is what the conversation is pinned to, `applied` what is done to this request (paused, switched off and
-    safe mode are strict whatever the pin says).
+    safe mode are strict whatever the pin says). From `spans_replaced` on: what compression did, as in OpenRow.
     """
 
     inbound: Inbound
@@ -44,6 +44,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     route: Route | None = None
     spans_replaced: int = 0
     saved_tokens: int = 0
+    arm: str = "off"
+    compressors: str = ""
+    tokenizer: str = "estimate-1"
+    removed_known_tokens: int = 0
+    saved_milli_units: int | None = None
+    prefix_break: str | None = None
+    known_spans: int = 0
+    known_replaced: int = 0
+    span_notes: tuple[SpanNote, ...] = ()
 
     @property
     def is_parsed(self) -> bool:

@@ -41,6 +41,15 @@ def opening_row(plan: Plan) -> OpenRow:
         sent_tokens_estimate=None,
         spans_replaced=plan.spans_replaced,
         is_token_count=plan.endpoint.kind is EndpointKind.COUNT_TOKENS,
+        arm=plan.arm,
+        compressors=plan.compressors,
+        tokenizer=plan.tokenizer,
+        removed_known_tokens=plan.removed_known_tokens,
+        saved_milli_units=plan.saved_milli_units,
+        prefix_break=plan.prefix_break,
+        known_spans=plan.known_spans,
+        known_replaced=plan.known_replaced,
+        span_notes=plan.span_notes,
     )
 
 

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from tests.tokenpakd.dataplane.fakes import ANTHROPIC_BODY, custom, plan
-from tokenpakd.dataplane.plan import Route
+from tokenpakd.dataplane.plan import Plan, Route
 from tokenpakd.dataplane.stages import record
-from tokenpakd.exchange.row import Outcome, RoomTrace
+from tokenpakd.exchange.row import OpenRow, Outcome, RoomTrace, SpanNote
 from tokenpakd.exchange.usage import Usage
 from tokenpakd.tip.modes import Mode
 
@@ -24,6 +24,18 @@ def test_the_opening_row_is_what_is_known_before_the_call() -> None:
     assert (row.bytes_received, row.bytes_sent) == (len(ANTHROPIC_BODY), 2)
     assert (row.saved_tokens, row.spans_replaced, row.conversation) == (7, 2, "c" * 32)
     assert (row.boot_id, row.worker, row.dialect) == ("boot", "w1", "anthropic_messages")
+
+
+def test_what_compression_did_is_on_the_row_as_the_plan_says_it() -> None:
+    told: dict[str, object] = {
+        "arm": "holdout", "compressors": "hybrid-1", "tokenizer": "x-1", "removed_known_tokens": 3,
+        "saved_milli_units": -4, "prefix_break": "ttl", "known_spans": 5, "known_replaced": 6,
+        "span_notes": (SpanNote(7, "tool_result", "code", 90, 40, 30, 12, "lines", ""),),
+    }  # fmt: skip
+    row = record.opening_row(msgspec.structs.replace(plan(), **told))
+    assert {name: getattr(row, name) for name in told} == told
+    both = set(OpenRow.__struct_fields__) & set(Plan.__struct_fields__)
+    assert both - {"mode", "conversation", "spans_replaced", "saved_tokens"} == set(told), "none is left behind"
 
 
 @pytest.mark.parametrize(
