@@ -6,7 +6,6 @@ from tokenpakctl.session import USAGE, Failed
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _HINT = "Write `--since 24h`, `--since 7d` or `--since 2026-01-31`."
-_YEARS_100_S = 100 * 366 * 86_400
 
 
 def since_unix_ms(text: str, *, now_s: float) -> int:
@@ -17,8 +16,8 @@ def since_unix_ms(text: str, *, now_s: float) -> int:
     """
     number, unit = text[:-1], text[-1:].lower()
     if unit in _UNITS_S and number.isascii() and number.isdigit():
-        # Digits without end would be no float; before the epoch nothing is on record anyway.
-        return round((now_s - min(int(number[:12]) * _UNITS_S[unit], min(now_s, _YEARS_100_S))) * 1000)
+        # Twelve digits reach back beyond all records; digits without end would be no float.
+        return max(0, round((now_s - int(number[:12]) * _UNITS_S[unit]) * 1000))
     from datetime import datetime
 
     try:
