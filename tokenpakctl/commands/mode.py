@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--now",
         action="store_true",
-        help="re-pin running conversations too: rewrites each one's prefix once, so its provider cache is paid for again",
+        help="re-pin running conversations too: rewrites each one's prefix once, so its provider cache is paid anew",
     )
 
 
