@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tokenpakd.ipc.savings_api import ArmResult, HoldoutResult
+from tokenpakd.ipc.savings_api import ArmResult, HoldoutResult, Verdict
 
 CONVERSATIONS_MIN = 5
 """Fewer in one arm say nothing."""
@@ -51,7 +51,7 @@ def compare(uses: Sequence[ConversationUse]) -> HoldoutResult | None:
     is_few = min(len(compressed), len(held_out)) < CONVERSATIONS_MIN
     half = _student(min(len(compressed), len(held_out)) - 1) * error
     spans_zero = abs(difference) <= half
-    verdict = "too_few" if is_few else "unclear" if spans_zero else "saves" if difference > 0 else "costs"
+    verdict: Verdict = "too_few" if is_few else "unclear" if spans_zero else "saves" if difference > 0 else "costs"
     return HoldoutResult(
         compressed=_arm(compressed, on),
         held_out=_arm(held_out, off),

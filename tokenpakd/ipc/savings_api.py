@@ -7,12 +7,15 @@ from typing import Literal
 
 import msgspec
 
+Verdict = Literal["too_few", "unclear", "saves", "costs"]
+By = Literal["model", "day", "arm", "repo"]
+
 
 class SavingsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`since_unix_ms` absent: everything on record. `by`: one line each as well."""
 
     since_unix_ms: int | None = None
-    by: Literal["model", "day", "arm", "repo"] | None = None
+    by: By | None = None
 
 
 class ExplainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,5 +45,5 @@ class HoldoutResult(msgspec.Struct, frozen=True, kw_only=True):
     saved_milli_units_per_request: int
     standard_error_milli_units: int | None
     interval_milli_units: tuple[int, int] | None
-    verdict: Literal["too_few", "unclear", "saves", "costs"]
+    verdict: Verdict
     confidence: str = "provider-measured"
