@@ -1,4 +1,4 @@
-"""What `/stats`, `/stats/last`, `/recent` and `/trace/{id}` show, over HTTP and over the socket.
+"""What `/stats`, `/stats/last`, `/recent`, `/trace/{id}` and `explain` show, over HTTP and over the socket.
 
 Times of day are unix milliseconds, money is decimal dollars and null where no price is known. A row that is still
 in flight has `outcome: null` and is shown by `trace` only.
@@ -119,6 +119,65 @@ class TraceView(ExchangeView, frozen=True, kw_only=True):
     note: str | None
     worker: str
     boot_id: str
+
+
+class SpanView(msgspec.Struct, frozen=True):
+    """What became of one span that the request brought; kinds, classes and sizes, no text."""
+
+    index: int
+    """How-manieth span of the body, from 0."""
+    kind: str
+    segment: str
+    bytes_before: int
+    bytes_after: int
+    tokens_before: int
+    tokens_after: int
+    by: str
+    """The compressors in their order, such as `columns+lines`; empty where the span stayed as it was."""
+    why: str
+
+
+class ExplainView(msgspec.Struct, frozen=True, kw_only=True):
+    """What compression did to one exchange, and why.
+
+    `saved_tokens` is our own count, `usage` the provider's, `saved_milli_units` simulated: they are never added.
+    """
+
+    id: str
+    at: int
+    """When its head arrived, unix milliseconds."""
+    model: str | None
+    provider: str
+    dialect: str
+    outcome: str | None
+    """Null while in flight."""
+    mode: str
+    conversation: str | None
+    """A keyed hash."""
+    arm: str
+    """on, holdout or off."""
+    compressors: str
+    """Name of the set; empty where nothing may be changed."""
+    tokenizer: str
+    bytes_received: int
+    bytes_sent: int
+    saved_tokens: int
+    removed_known_tokens: int
+    """The part of `saved_tokens` that the previous request had already left out."""
+    saved_milli_units: int | None
+    """Signed, in thousandths of the price of one uncached input token; null where not simulated."""
+    would_save_tokens: int | None
+    """What compression would have removed; null where it was not asked."""
+    would_save_milli_units: int | None
+    prefix_break: str | None
+    """none, client, us, ttl, model or tools; null for a first request and where it is not known."""
+    spans_replaced: int
+    known_spans: int
+    """Spans that the previous request held already; they are not listed."""
+    known_replaced: int
+    spans: tuple[SpanView, ...]
+    """New spans, the first 200."""
+    usage: Usage | None
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
