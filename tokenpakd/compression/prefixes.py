@@ -1,0 +1,160 @@
+"""What neighbouring lines begin with is said once, above them.
+
+    [3 lines begin "src/marshmallow/fields.py:"]
+    11:import collections
+    15:import decimal
+    16:import math
+
+Rules of this file:
+- A prefix ends after a colon or a blank, never inside a path, an identifier, a test's name, a URL or a number:
+  whatever could be quoted later stands whole either in the heading or in the rest.
+- After a blank only where lines are records (levels, times, modes, logs): a line of code behind `path:` stays in
+  one piece, indentation and all.
+- Text that already speaks our notation is left alone, so that what is sent has one reading only.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+import msgspec
+
+from tokenpakd.compression.segments import Segment
+from tokenpakd.tokens.estimate import estimate
+
+READS = frozenset((Segment.SEARCH, Segment.LISTING, Segment.LOG, Segment.TEST, Segment.UNKNOWN))
+
+_MIN_GAIN_TOKENS = 5
+_HEADING_TOKENS = 8
+_MIN_PREFIX_TOKENS = 4  # one or two tokens often melt into the word behind them and cost nothing
+_MAX_PREFIX_CHARS = 400
+_PATIENCE_LINES = 16
+_FEWEST_CHARS = 6  # shorter ones are no four tokens
+_MARK = 'lines begin "'
+_HEADING = re.compile(r'\[(\d{1,7}) lines begin "([^"]+)"\]')
+# A colon inside `12:30`, `a.py::test`, `https://` or `C:\` joins more than it parts.
+_COLON = r"(?<![:\d]):(?![:/\\])"
+_JOINED = (":", "/", "\\")
+# Quotes would end the quotation in the heading; controls and Unicode's line ends are not to be read there.
+_CLEAN = '[^"\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]'
+_PATH_END = re.compile(f'[^\\s"\x00-\x1f\x7f-\x9f]*?{_COLON}')
+_RECORD_ENDS = re.compile(f"[ \t]|{_COLON}")
+_RECORD = re.compile(
+    r"\[|\d|(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|TRACE)\b|[-bcdlps](?:[r-][w-][xsStT-]){3}"
+)
+_UNCLEAN = re.compile(f"(?!{_CLEAN})", re.DOTALL)
+
+
+class _Group(msgspec.Struct, frozen=True, gc=False):
+    start: int
+    end: int
+    prefix: str
+
+
+def shorten(text: str, segment: Segment) -> str | None:
+    """Return the text with common beginnings of neighbouring lines said once; None where that gains nothing."""
+    if segment not in READS or _MARK in text:
+        return None
+    lines = text.split("\n")
+    parts: list[str] = []
+    at = 0
+    for group in _groups(lines, is_log=segment is Segment.LOG):
+        parts += lines[at : group.start]
+        parts.append(_heading(group.end - group.start, group.prefix))
+        cut = len(group.prefix)
+        parts += [line[cut:] for line in lines[group.start : group.end]]
+        at = group.end
+    if not at:
+        return None
+    parts += lines[at:]
+    shorter = "\n".join(parts)
+    return shorter if len(shorter) < len(text) and restore(shorter) == text else None
+
+
+def restore(text: str) -> str:
+    """Return the text that `shorten` was given."""
+    if _MARK not in text:
+        return text
+    lines = text.split("\n")
+    parts: list[str] = []
+    at = 0
+    while at < len(lines):
+        said = _HEADING.fullmatch(lines[at]) if _MARK in lines[at] else None
+        if said is None:
+            parts.append(lines[at])
+            at += 1
+            continue
+        count, prefix = int(said[1]), said[2]
+        parts += [prefix + line for line in lines[at + 1 : at + 1 + count]]
+        at += 1 + count
+    return "\n".join(parts)
+
+
+def _heading(count: int, prefix: str) -> str:
+    return f'[{count} lines begin "{prefix}"]'
+
+
+def _groups(lines: list[str], *, is_log: bool) -> Iterator[_Group]:
+    """Yield groups from top to bottom, each the best one that begins where it does."""
+    taken = 0
+    for at in _candidates(lines):
+        if at < taken:
+            continue
+        ends = _ends(lines[at], is_log=is_log)
+        group, looked = _group(lines, at, ends)
+        if group is not None:
+            taken = group.end
+            yield group
+        elif len(ends) == 1:
+            taken = looked  # lines looked at have the same only end, and fewer of them gain less
+
+
+def _candidates(lines: list[str]) -> list[int]:
+    """Return the lines that begin like the next one. All that is done for most lines."""
+    heads = [line[:_FEWEST_CHARS] for line in lines]
+    return [at for at, (head, following) in enumerate(pairwise(heads)) if head == following and head[:1].strip()]
+
+
+def _group(lines: list[str], start: int, ends: list[int]) -> tuple[_Group | None, int]:
+    """Return the group beginning at a line that saves most, and the first line not looked at.
+
+    The search gives up a while behind the best one found, so that all groups together look at each line a bounded
+    number of times.
+    """
+    best: _Group | None = None
+    best_tokens = _MIN_GAIN_TOKENS - 1
+    patience = start + _PATIENCE_LINES
+    at = start + 1
+    for end in reversed(ends):
+        if at == len(lines) or at > patience:
+            break
+        prefix = lines[start][:end]
+        if not lines[at].startswith(prefix):
+            continue
+        tokens = estimate(prefix)
+        if tokens < _MIN_PREFIX_TOKENS:
+            break
+        joins = prefix[-1] == ":"
+        while at < len(lines) and at <= patience:
+            line = lines[at]
+            if not line.startswith(prefix) or (joins and line.startswith(_JOINED, end)):
+                break
+            at += 1
+            gained = tokens * (at - start - 1) - _HEADING_TOKENS
+            if gained > best_tokens:
+                best, best_tokens = _Group(start, at, prefix), gained
+                patience = at + (at - start) + _PATIENCE_LINES
+    if best is not None and all(line == best.prefix for line in lines[start + 1 : best.end]):
+        best = None  # equal lines are another compressor's business
+    return best, at
+
+
+def _ends(line: str, *, is_log: bool) -> list[int]:
+    """Return where a prefix of the line may end, shortest first."""
+    head = line[:_MAX_PREFIX_CHARS]
+    if not is_log and _RECORD.match(head) is None:
+        found = _PATH_END.match(head)
+        return [found.end()] if found else []
+    unclean = _UNCLEAN.search(head)
+    stop = unclean.start() if unclean else len(head)
+    return [found.end() for found in _RECORD_ENDS.finditer(head, 0, stop)]
