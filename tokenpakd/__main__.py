@@ -1,4 +1,4 @@
-"""The role by sub-command: serve (the default), worker, demo. Imports only what the chosen role needs."""
+"""The role by sub-command: serve (the default), worker, demo, tool. Imports only what the chosen role needs."""
 
 import sys
 
@@ -6,6 +6,7 @@ USAGE = """\
 usage: tokenpakd [serve] [--port N] [--ws-port N] [--mode strict|hybrid|aggressive] [--config FILE]
                  [--foreground] [--check-config] [--version]
        tokenpakd demo [...]
+       tokenpakd tool replay FILE [...]
 """
 EXIT_USAGE = 64
 
@@ -25,6 +26,10 @@ def main() -> int:
         from tokenpakd.demo.main import main as demo
 
         return demo(rest)
+    if role == "tool":
+        from tokenpakd.processes import tool
+
+        return tool.main(rest)
     sys.stderr.write(f"tokenpakd: unknown command {role!r}\n{USAGE}")
     return EXIT_USAGE
 

@@ -1,0 +1,1 @@
+"""A recorded conversation through the engine, request by request, and what it would have been billed."""
