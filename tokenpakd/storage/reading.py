@@ -33,7 +33,7 @@ STEPS_BETWEEN_LOOKS = 5000
 
 Row = tuple[object, ...]
 
-_EXCHANGE = (
+EXCHANGE = (
     "id, at_unix_ms, model, provider, dialect, is_stream, status, outcome, mode, saved_tokens, sent_tokens_estimate,"
     " is_usage_known, input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input,"
     " audio_output, service_tier, is_usage_suspect, ttfb_ms, duration_ms, overhead_ms, conversation, client,"
@@ -42,23 +42,23 @@ _EXCHANGE = (
 _REST = (
     "path, upstream_status, bytes_received, bytes_sent, bytes_returned, spans_replaced, note, worker, boot_id, rooms"
 )
-_OPEN_EXCHANGE = (
+OPEN_EXCHANGE = (
     "id, at_unix_ms, model, provider, dialect, is_stream, NULL, NULL, mode, saved_tokens, sent_tokens_estimate,"
     " 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, conversation, client, NULL, NULL"
 )
 _OPEN_REST = "path, NULL, bytes_received, bytes_sent, NULL, spans_replaced, NULL, worker, boot_id, '[]'"
 
-_NEWEST = statement("SELECT", _EXCHANGE, "FROM exchanges ORDER BY seq DESC LIMIT ?")
-_AFTER = statement("SELECT", _EXCHANGE, "FROM exchanges WHERE seq > ? ORDER BY seq LIMIT ?")
-_ONE = statement("SELECT", _EXCHANGE, ",", _REST, "FROM exchanges WHERE id = ?")
-_ONE_OPEN = statement("SELECT", _OPEN_EXCHANGE, ",", _OPEN_REST, "FROM in_flight WHERE id = ?")
-_EXCHANGE_COLUMNS = 29
+_NEWEST = statement("SELECT", EXCHANGE, "FROM exchanges ORDER BY seq DESC LIMIT ?")
+_AFTER = statement("SELECT", EXCHANGE, "FROM exchanges WHERE seq > ? ORDER BY seq LIMIT ?")
+_ONE = statement("SELECT", EXCHANGE, ",", _REST, "FROM exchanges WHERE id = ?")
+_ONE_OPEN = statement("SELECT", OPEN_EXCHANGE, ",", _OPEN_REST, "FROM in_flight WHERE id = ?")
+EXCHANGE_COLUMNS = 29
 
 _ROOMS = msgspec.json.Decoder(tuple[RoomTrace, ...])
 
 
 class _Exchange(msgspec.Struct, frozen=True, array_like=True):
-    """One selected row, in the order of _EXCHANGE."""
+    """One selected row, in the order of EXCHANGE."""
 
     id: str
     at: int
@@ -118,7 +118,7 @@ def recent(database: Path, *, limit: int, after_key: int | None = None) -> tuple
             found = connection.execute(_NEWEST, (bound,)).fetchall()
         else:
             found = connection.execute(_AFTER, (after_key, bound)).fetchall()
-        return tuple(_view(row) for row in found)
+        return tuple(view_of(row) for row in found)
 
 
 def last(database: Path) -> ExchangeView | None:
@@ -144,9 +144,9 @@ def trace(database: Path, request_id: str) -> TraceView | None:
         )
     if not found:
         return None
-    rest = msgspec.convert(found[0][_EXCHANGE_COLUMNS:], _Rest, strict=False)
+    rest = msgspec.convert(found[0][EXCHANGE_COLUMNS:], _Rest, strict=False)
     return TraceView(
-        **msgspec.structs.asdict(_view(found[0][:_EXCHANGE_COLUMNS])),
+        **msgspec.structs.asdict(view_of(found[0][:EXCHANGE_COLUMNS])),
         rooms=tuple(RoomView(room.room, room.ms, room.decided) for room in _ROOMS.decode(rest.rooms)),
         path=rest.path,
         upstream_status=rest.upstream_status,
@@ -189,7 +189,8 @@ def saved(tokens: int, cache_read: int) -> Saved:
     )
 
 
-def _view(row: Row) -> ExchangeView:
+def view_of(row: Row) -> ExchangeView:
+    """Yield the exchange of EXCHANGE or OPEN_EXCHANGE."""
     # strict=False: SQLite keeps a truth value as 0 or 1.
     found = msgspec.convert(row, _Exchange, strict=False)
     usage = _usage(found)

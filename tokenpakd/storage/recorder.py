@@ -24,6 +24,7 @@ from tokenpakd.storage import rows
 from tokenpakd.storage.ballast import drop_ballast
 from tokenpakd.storage.connection import StorageError, close_quietly, failure, open_writer
 from tokenpakd.storage.migrations import MIGRATIONS, migrate, rewrite_version, version_of
+from tokenpakd.storage.pins import Pins
 
 BUSY_MS = 45
 """With what a statement itself costs, a call stays within 50 ms."""
@@ -31,7 +32,6 @@ BUSY_MS = 45
 RING_ROWS = 10_000
 FLUSH_ROWS = 500
 FLUSH_S = 0.04
-PINS_REMEMBERED = 4096
 
 
 class Recorder:
@@ -48,14 +48,14 @@ class Recorder:
         self._state = "ok"
         self._ring: OrderedDict[RequestId, OpenRow | CloseRow] = OrderedDict()
         self._rows_lost = 0
-        self._pins: OrderedDict[str, Pin] = OrderedDict()
-        self._pins_unsaved: dict[str, Pin] = {}
+        self._pins = Pins(unsaved_max=ring_rows)
+        self._would_save: dict[RequestId, tuple[int, int | None]] = {}
         self._connect()
 
     def open(self, row: OpenRow, pin: Pin | None) -> None:
         """Put an exchange on record before its upstream is called, and the pin it gave its conversation."""
         if pin is not None:
-            self._remember(pin)
+            self._pins.remember(pin)
         connection = self._usable()
         if connection is not None:
             try:
@@ -70,8 +70,8 @@ class Recorder:
                 self._rest(exc)
             else:
                 return
-        if pin is not None and len(self._pins_unsaved) < self._ring_rows:
-            self._pins_unsaved.setdefault(pin.conversation, pin)
+        if pin is not None:
+            self._pins.save_later(pin)
         self._wait(row)
 
     def close(self, row: CloseRow) -> None:
@@ -87,21 +87,48 @@ class Recorder:
                 return
         self._wait(row)
 
-    def load_pin(self, conversation: str, epoch: int) -> Pin | None:
-        """Yield what the conversation keeps, or None where it keeps nothing from this epoch on."""
-        pin = self._pins.get(conversation)
-        if pin is None:
-            connection = self._usable()
-            if connection is None:
-                return None
+    def note_would_save(self, request_id: RequestId, tokens: int, milli_units: int | None) -> None:
+        """Add to a closed row what compression would have saved; best effort.
+
+        Where the row is still in the ring, or closes a moment later, the note follows it with the next `tick`.
+        """
+        connection = self._usable()
+        if connection is not None and request_id not in self._ring:
             try:
-                for found in connection.execute(rows.SELECT_PIN, (conversation,)):
-                    pin = rows.pin_of(found)
+                connection.execute(rows.NOTE_WOULD_SAVE, rows.would_save_values(request_id, tokens, milli_units))
+                if connection.changes():
+                    return
             except Exception as exc:  # noqa: BLE001 - bookkeeping never takes an exchange down
                 self._rest(exc)
-                return None
-            if pin is not None:
-                self._remember(pin)
+        if len(self._would_save) < self._ring_rows:
+            self._would_save[request_id] = (tokens, milli_units)
+
+    def raise_mask(self, conversation: str, epoch: int, masked_spans: int) -> None:
+        """Put a higher `masked_spans` into the conversation's pin of this epoch; a lower one changes nothing."""
+        self._pins.mask(conversation, epoch, masked_spans)
+        connection = self._usable()
+        if connection is not None and self._pins.is_saved(conversation):
+            try:
+                connection.execute(rows.RAISE_MASK, (masked_spans, conversation, epoch))
+            except Exception as exc:  # noqa: BLE001 - bookkeeping never takes an exchange down
+                self._rest(exc)
+            else:
+                return
+        self._pins.save_mask_later(conversation, epoch, masked_spans)
+
+    def load_pin(self, conversation: str, epoch: int, *, fresh: bool = False) -> Pin | None:
+        """Yield what the conversation keeps, or None where it keeps nothing from this epoch on.
+
+        `fresh`: look into the store again, where another worker may have raised the mask; costs some microseconds.
+        """
+        connection = self._usable() if fresh or self._pins.seen(conversation) is None else None
+        if connection is not None:
+            try:
+                for found in connection.execute(rows.SELECT_PIN, (conversation,)):
+                    self._pins.remember(rows.pin_of(found))
+            except Exception as exc:  # noqa: BLE001 - bookkeeping never takes an exchange down
+                self._rest(exc)
+        pin = self._pins.seen(conversation)
         return pin if pin is not None and pin.epoch >= epoch else None
 
     def state(self) -> TelemetryState:
@@ -136,7 +163,7 @@ class Recorder:
     def shutdown(self) -> None:
         """Write what waits, as far as one attempt of a second goes, and close."""
         deadline_s = time.monotonic() + 1.0
-        while (self._ring or self._pins_unsaved) and time.monotonic() < deadline_s:
+        while self._has_waiting() and time.monotonic() < deadline_s:
             self.tick(0.0)
             if self._state != "ok":
                 break
@@ -211,31 +238,29 @@ class Recorder:
         elif isinstance(row, CloseRow):
             self._rows_lost += 1
 
+    def _has_waiting(self) -> bool:
+        return bool(self._ring or self._would_save) or self._pins.has_unsaved()
+
     def _flush(self, connection: apsw.Connection) -> None:
         stop_s = time.monotonic() + FLUSH_S
-        while (self._ring or self._pins_unsaved) and time.monotonic() < stop_s:
+        while self._has_waiting() and time.monotonic() < stop_s:
             batch = list(islice(self._ring.values(), FLUSH_ROWS))
-            pins = list(islice(self._pins_unsaved.values(), FLUSH_ROWS))
+            # What is added to a row comes after the row.
+            notes = [] if len(batch) == FLUSH_ROWS else list(islice(self._would_save.items(), FLUSH_ROWS))
             unwritable = 0
             connection.execute("BEGIN IMMEDIATE")
             for row in batch:
                 unwritable += not _write_whole(connection, row)
-            for pin in pins:
-                connection.execute(rows.INSERT_PIN, rows.pin_values(pin))
+            pins = self._pins.write(connection, FLUSH_ROWS)
+            for request_id, (tokens, milli_units) in notes:
+                connection.execute(rows.NOTE_WOULD_SAVE, rows.would_save_values(request_id, tokens, milli_units))
             connection.execute("COMMIT")
             self._rows_lost += unwritable
             for row in batch:
                 del self._ring[_id_of(row)]
-            for pin in pins:
-                del self._pins_unsaved[pin.conversation]
-
-    def _remember(self, pin: Pin) -> None:
-        known = self._pins.get(pin.conversation)
-        if known is None or pin.epoch > known.epoch:
-            self._pins[pin.conversation] = pin
-        self._pins.move_to_end(pin.conversation)
-        if len(self._pins) > PINS_REMEMBERED:
-            self._pins.popitem(last=False)
+            for request_id, _ in notes:
+                del self._would_save[request_id]
+            self._pins.forget(pins)
 
 
 def _write_whole(connection: apsw.Connection, row: OpenRow | CloseRow) -> bool:

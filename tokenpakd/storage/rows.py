@@ -162,6 +162,11 @@ def pin_of(found: tuple[object, ...]) -> Pin:
     return msgspec.convert(dict(zip(Pin.__struct_fields__, found, strict=True)), Pin)
 
 
+def would_save_values(request_id: str, tokens: int, milli_units: int | None) -> tuple[Value, ...]:
+    """Yield what NOTE_WOULD_SAVE binds."""
+    return sayable((tokens, milli_units, request_id))
+
+
 def sayable(values: tuple[Value, ...]) -> tuple[Value, ...]:
     """Replace what no database takes: lone surrogates in text, integers beyond 64 bits become NULL."""
     return tuple(_sayable(value) for value in values)

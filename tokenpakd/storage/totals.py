@@ -12,25 +12,25 @@ MODELS_SHOWN = 200
 
 # A row counts its tokens where a model may have worked on them: the provider said so, or it was not refused, not
 # answered with an error, and is no mere count.
-_REPORTED = "coalesce(input_uncached, cache_read, cache_write_5m, cache_write_1h) IS NOT NULL"
+REPORTED = "coalesce(input_uncached, cache_read, cache_write_5m, cache_write_1h) IS NOT NULL"
 _TOTAL = (
     "(coalesce(input_uncached, 0) + coalesce(cache_read, 0) + coalesce(cache_write_5m, 0)"
     " + coalesce(cache_write_1h, 0))"
 )
-_BILLED = statement("(is_token_count = 0 AND (", _REPORTED, "OR outcome NOT IN ('refused', 'upstream_error')))")
-_SENT = statement("CASE WHEN", _REPORTED, "THEN", _TOTAL, "ELSE coalesce(sent_tokens_estimate, 0) END")
+BILLED = statement("(is_token_count = 0 AND (", REPORTED, "OR outcome NOT IN ('refused', 'upstream_error')))")
+SENT = statement("CASE WHEN", REPORTED, "THEN", _TOTAL, "ELSE coalesce(sent_tokens_estimate, 0) END")
 
 _COLUMNS = statement(
     "count(*),",
     "sum(outcome IN ('upstream_error', 'upstream_cut', 'upstream_timeout', 'crashed')),",
     "sum(is_token_count),",
     "sum(CASE WHEN",
-    _BILLED,
+    BILLED,
     "THEN",
-    _SENT,
+    SENT,
     "ELSE 0 END),",
     "sum(CASE WHEN",
-    _BILLED,
+    BILLED,
     "THEN saved_tokens ELSE 0 END),",
     "sum(coalesce(output, 0)), sum(coalesce(cache_read, 0)),",
     "sum(coalesce(cache_write_5m, 0) + coalesce(cache_write_1h, 0)),",

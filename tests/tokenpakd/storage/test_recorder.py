@@ -10,9 +10,11 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, Pin
+from tokenpakd.exchange.request import RequestId
+from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, Pin, SpanNote
 from tokenpakd.storage.ballast import ballast_of
 from tokenpakd.storage.custody import checkpoint
+from tokenpakd.storage.explaining import explain
 from tokenpakd.storage.migrations import MIGRATIONS
 from tokenpakd.storage.reading import recent, trace
 from tokenpakd.storage.recorder import Recorder
@@ -239,10 +241,101 @@ def test_a_pin_made_in_an_outage_is_remembered_and_saved_afterwards(
     assert recorder_on(database).load_pin("c", 0) == pin
 
 
+def would_save(database: Path) -> dict[str, tuple[int | None, int | None]]:
+    views = [explain(database, name) for name in ids(database)]
+    return {view.id: (view.would_save_tokens, view.would_save_milli_units) for view in views if view is not None}
+
+
+def test_what_would_have_been_saved_is_added_to_the_closed_row(database: Path, opened: Opened, closed: Closed) -> None:
+    recorder = recorder_on(database)
+    put(recorder, opened, closed, range(3))
+    recorder.note_would_save(RequestId("r00000001"), 120, -7)
+    recorder.note_would_save(RequestId("r00000002"), 0, None)
+    recorder.note_would_save(RequestId("nobody"), 5, 5)
+    assert would_save(database) == {"r00000000": (None, None), "r00000001": (120, -7), "r00000002": (0, None)}
+    for now_s in (1.0, 2.0):
+        recorder.tick(now_s)
+    assert recorder._would_save == {}, "what finds no row is dropped"
+
+
+def test_a_note_waits_for_its_row_and_never_for_long(
+    database: Path, opened: Opened, closed: Closed, lock_elsewhere: Lock
+) -> None:
+    recorder_on(database).shutdown()
+    release = lock_elsewhere(database)
+    recorder = recorder_on(database)
+    put(recorder, opened, closed, range(700))
+    started = time.monotonic()
+    for number in range(700):
+        recorder.note_would_save(RequestId(f"r{number:08d}"), number, 2**70 if number == 5 else number)
+    assert time.monotonic() - started < 0.2
+    release()
+    while recorder.state().rows_waiting or recorder._would_save:
+        recorder.tick(1.0)
+    found = would_save(database)
+    assert [found[f"r{number:08d}"] for number in (4, 5, 699)] == [(4, 4), (5, None), (699, 699)]
+    late = opened(2000)
+    recorder.open(late, None)
+    recorder.note_would_save(late.id, 3, 4)
+    recorder.close(closed(late))
+    recorder.tick(2.0)
+    found_late = explain(database, late.id)
+    assert found_late is not None
+    assert found_late.would_save_tokens == 3, "a note may come a moment before its close"
+
+
+def test_a_lock_costs_a_note_and_a_mask_one_wait_and_loses_neither(
+    database: Path, opened: Opened, closed: Closed, lock_elsewhere: Lock
+) -> None:
+    recorder = recorder_on(database)
+    row = opened(1)
+    recorder.open(row, Pin(conversation="c", mode="hybrid", epoch=1, created_unix_ms=5))
+    recorder.close(closed(row))
+    checkpoint(database, truncate=True)
+    blocker = apsw.Connection(str(database))
+    blocker.execute("BEGIN IMMEDIATE")
+    started = time.monotonic()
+    recorder.note_would_save(row.id, 9, 9)
+    recorder.raise_mask("c", 1, 3)
+    assert time.monotonic() - started < 0.4, "one wait of 45 ms, whatever else runs here"
+    assert recorder.state().state == "locked"
+    pin = recorder.load_pin("c", 1)
+    assert pin is not None
+    assert pin.masked_spans == 3, "this worker goes on as it said"
+    blocker.execute("ROLLBACK")
+    recorder.tick(1.0)
+    assert would_save(database) == {row.id: (9, 9)}
+    assert recorder_on(database).load_pin("c", 1) == pin
+
+
+def test_a_raised_mask_is_in_the_store_at_once_and_other_workers_find_it(database: Path, opened: Opened) -> None:
+    recorder, other = recorder_on(database), recorder_on(database)
+    recorder.open(opened(1), Pin(conversation="c", mode="hybrid", epoch=1, created_unix_ms=5))
+    before = other.load_pin("c", 1)
+    recorder.raise_mask("c", 1, 8)
+    recorder.raise_mask("c", 1, 2)
+    recorder.raise_mask("unknown", 1, 2)
+    raised = recorder.load_pin("c", 1)
+    assert before is not None
+    assert raised is not None
+    assert (before.masked_spans, raised.masked_spans) == (0, 8)
+    assert other.load_pin("c", 1, fresh=True) == raised
+    assert other.load_pin("c", 1) == raised
+    assert recorder_on(database).load_pin("c", 1) == raised
+    assert recorder.load_pin("unknown", 0) is None
+
+
 @pytest.mark.parametrize(
     "changes",
-    [{"path": "/v1/\udcff"}, {"model": "m\ud800"}, {"saved_tokens": 2**70}, {"bytes_sent": None}],
-    ids=["surrogate path", "surrogate model", "number past 64 bits", "missing number"],
+    [
+        {"path": "/v1/\udcff"},
+        {"model": "m\ud800"},
+        {"saved_tokens": 2**70},
+        {"bytes_sent": None},
+        {"prefix_break": "\ud800"},
+        {"span_notes": (SpanNote(1, "k\ud800", "s", 1, 1, 1, 1, "\udc00", "w"),)},
+    ],
+    ids=["surrogate path", "surrogate model", "number past 64 bits", "missing number", "surrogate cause", "notes"],
 )
 def test_a_row_that_no_table_takes_never_raises_and_never_blocks_the_others(
     database: Path, opened: Opened, closed: Closed, changes: dict[str, object]
