@@ -37,21 +37,10 @@ _TAIL_CHARS = 64
 _LINES = 60
 _LINE_CHARS = 200
 _WRAPPINGS = 6
-
 _FILE_VIEWS = frozenset((Segment.FILE_VIEW, Segment.CODE, Segment.CONFIG))
 _VIEWS = _FILE_VIEWS | {Segment.DIFF}
-_MAY_BE_JSON = frozenset((None, Segment.LOG, Segment.NARRATIVE, Segment.UNKNOWN))
 
-_TOOLS: tuple[tuple[re.Pattern[str], Segment], ...] = tuple(
-    (re.compile(pattern), segment)
-    for pattern, segment in (
-        (r"notebook_?read|read|cat|open|view|edit|write|replace|patch|file_?content", Segment.FILE_VIEW),
-        (r"glob|^ls$|list|tree|find_?(file|path|by)|file_?search|dir", Segment.LISTING),
-        (r"web|fetch|browse|url|agent|^task|ask|think|plan", Segment.NARRATIVE),
-        (r"grep|ripgrep|^rg$|search|references|symbols?$", Segment.SEARCH),
-        (r"diff", Segment.DIFF),
-    )
-)
+_NAME_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _SHELLS = re.compile(r"bash|shell|terminal|command|cmd|exec|console|^run$|^sh$|powershell", re.IGNORECASE)
 
 
@@ -59,6 +48,13 @@ def _set(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
+# Tools by the words of their names; the second set, where there is one, must be met too unless the word stands alone.
+_TOOLS = (
+    (_set("read view cat open edit write replace"), _set("file files notebook editor str multi"), Segment.FILE_VIEW),
+    (_set("list find glob tree ls"), _set("file files dir directory folder glob tree"), Segment.LISTING),
+    (_set("search grep rg references"), _set("file files code codebase text content regex grep"), Segment.SEARCH),
+    (_set("fetch web browser browse task agent"), _set(""), Segment.NARRATIVE),
+)
 _CODE_FILES = _set(
     "bash c cc clj cpp cs css cu cxx dart el erl ex exs fs go h hpp hs htm html ipynb java jl js jsx kt kts lua m ml mm"
     " php pl pm proto ps1 py pyi pyx r rb rs s scala scss sh sol sql svelte swift tcl ts tsx vb vue zig zsh"
@@ -68,26 +64,21 @@ _CONFIG_FILES = _set(
     " yml dockerfile makefile gemfile procfile"
 )
 _LOG_FILES = _set("log out err")
+_BUILDERS = _set(
+    "pip pip3 npm npx yarn pnpm bun cargo go make cmake ninja gcc g++ clang cc rustc javac docker docker-compose podman"
+    " kubectl helm apt apt-get dnf yum apk brew conda mamba uv poetry pipx mvn gradle gradlew bundle gem composer"
+    " journalctl dmesg systemctl terraform ansible ansible-playbook tsc eslint prettier ruff black flake8 mypy pylint"
+    " pyright wget rsync tar unzip git hg svn dotnet msbuild bazel webpack vite pre-commit twine"
+)
 _COMMANDS: dict[str, Segment] = {
-    name: segment
-    for segment, names in (
-        (Segment.FILE_VIEW, _set("cat head tail sed nl less more bat batcat awk gawk tac pr view xxd hexdump")),
-        (Segment.SEARCH, _set("grep egrep fgrep zgrep rg ag ack")),
-        (Segment.LISTING, _set("ls ll find tree fd fdfind exa eza du df wc stat file dir ps lsof")),
-        (Segment.DIFF, _set("diff colordiff icdiff")),
-        (Segment.TEST, _set("pytest py.test tox nox jest vitest mocha rspec phpunit ctest bats nosetests runtests.py")),
-        (
-            Segment.LOG,
-            _set(
-                "pip pip3 npm npx yarn pnpm bun cargo go make cmake ninja gcc g++ clang cc rustc javac docker podman"
-                " docker-compose kubectl helm apt apt-get dnf yum apk brew conda mamba uv poetry pipx mvn gradle"
-                " gradlew bundle gem composer journalctl dmesg systemctl terraform ansible ansible-playbook tsc eslint"
-                " prettier ruff black flake8 mypy pylint pyright wget rsync tar unzip git hg svn dotnet msbuild bazel"
-                " webpack vite pre-commit twine"
-            ),
-        ),
-    )
-    for name in names
+    **dict.fromkeys(_set("cat head tail sed nl less more bat batcat awk gawk tac pr xxd hexdump"), Segment.FILE_VIEW),
+    **dict.fromkeys(_set("grep egrep fgrep zgrep rg ag ack"), Segment.SEARCH),
+    **dict.fromkeys(_set("ls ll find tree fd fdfind exa eza du df wc stat file dir ps lsof"), Segment.LISTING),
+    **dict.fromkeys(_set("diff colordiff icdiff"), Segment.DIFF),
+    **dict.fromkeys(
+        _set("pytest py.test tox nox jest vitest mocha rspec phpunit ctest bats runtests.py"), Segment.TEST
+    ),
+    **dict.fromkeys(_BUILDERS, Segment.LOG),
 }
 _GIT = {
     **dict.fromkeys(("diff", "show", "format-patch"), Segment.DIFF),
@@ -143,7 +134,7 @@ def segment_of(text: str, call: Call | None) -> Segment:
     if call is not None and call.is_protected:
         return Segment.PROTECTED
     said = _said_by(call) if call is not None else None
-    if said in _MAY_BE_JSON and _looks_like_json(text):
+    if said not in _VIEWS and _looks_like_json(text):
         return Segment.JSON
     return _shape(text) if said is None else said
 
@@ -158,9 +149,9 @@ def _said_by(call: Call) -> Segment | None:
     name = call.name.rpartition("__")[2].rpartition(".")[2]
     if _SHELLS.search(name):
         return _of_command(call.label)
-    name = name.lower()
-    for pattern, segment in _TOOLS:
-        if pattern.search(name):
+    words = [word.lower() for word in _NAME_WORDS.findall(name)]
+    for acts, objects, segment in _TOOLS:
+        if not acts.isdisjoint(words) and (len(words) == 1 or not objects or not objects.isdisjoint(words)):
             return _of_file(call.label) if segment is Segment.FILE_VIEW else segment
     return None
 
