@@ -127,8 +127,8 @@ class SavingsView(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of `savings`. `groups_left_out` are beyond the first few hundred, and in `total` all the same."""
 
     since_unix_ms: int
-    by: SavingsBy
+    by: SavingsBy | None
     total: SavingsGroup
-    groups: tuple[SavingsGroup, ...]
+    groups: tuple[SavingsGroup, ...] = ()
     groups_left_out: int = 0
     arms: ArmComparison

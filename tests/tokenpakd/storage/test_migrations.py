@@ -16,7 +16,7 @@ from tokenpakd.storage.recorder import Recorder
 ROOT = Path(__file__).resolve().parents[3]
 SECOND = "ALTER TABLE exchanges ADD COLUMN cost_nanousd INTEGER; CREATE TABLE later (id INTEGER PRIMARY KEY);"
 KEEP = "INSERT INTO pins (conversation, mode, epoch, created_unix_ms) VALUES ('c', 'strict', 0, 1)"
-RELEASED = ("6c311984",)
+RELEASED = ("6c311984", "cc16177f")
 """The beginning of each released migration's SHA-256: files out there have seen exactly these."""
 
 V1_OPENED = (
