@@ -10,13 +10,19 @@ from typing import NoReturn
 
 import msgspec
 
+from tokenpakd.config import cache_terms
+from tokenpakd.dialects.registry import dialect
+from tokenpakd.exchange.request import DialectName
 from tokenpakd.replay import report, transcripts
-from tokenpakd.replay.conversation import BadTranscript
-from tokenpakd.replay.measure import measure
+from tokenpakd.replay.both_arms import Regime
+from tokenpakd.replay.conversation import BadTranscript, Conversation, Transcript
+from tokenpakd.replay.measure import measure, own_dialect
+from tokenpakd.replay.run import Settings
 from tokenpakd.tip.modes import Mode
 from tokenpakd.tokens.estimate import estimate
 
 OK, FAILED, USAGE, NO_VERB = 0, 1, 2, 64
+_TOKENIZER = "estimate-1"
 _FORMATS = "`tokenpakctl replay --help` names the formats."
 
 
@@ -61,13 +67,28 @@ def _replay(arguments: Sequence[str]) -> None:
         found = transcripts.read(_bytes(options.file), options.file.rpartition("/")[2])
     except BadTranscript as exc:
         raise _Failed(f"{options.file}: {exc}", _FORMATS, code="bad_transcript") from exc
-    measured = measure(found, options.mode, estimate)
+    model, wire = _asked(found, options.model)
+    terms = cache_terms.load().terms_for(model, wire)
+    settings = Settings(mode=options.mode, min_cacheable_tokens=terms.min_cacheable_tokens)
+    measured = measure(found, settings, estimate, dialect=wire)
     if not measured:
         raise _Failed(f"{options.file}: no request is in it: nobody answers", _FORMATS, code="bad_transcript")
-    result = report.report(measured, options.mode, "estimate-1")
+    own = Regime(name=f"{model or 'unknown model'} ({terms.confidence})", terms=terms)
+    billed_by = (own, *report.regimes(terms.min_cacheable_tokens))
+    result = report.report(measured, options.mode, _TOKENIZER, billed_by)
     shown = msgspec.json.encode(result).decode() if options.json else report.table(result)
     sys.stdout.write(shown + "\n")
     sys.stdout.flush()
+
+
+def _asked(found: Sequence[Transcript], model: str | None) -> tuple[str | None, DialectName]:
+    """Yield the model that sets the terms, and the wire it is asked on."""
+    first = found[0]
+    if isinstance(first, Conversation):
+        return model or first.model, own_dialect(first, model)
+    request = first.requests[0]
+    look = dialect(request.dialect).look(request.body, want_spans=False, path=request.path)
+    return model or look.model, request.dialect
 
 
 def _bytes(path: str) -> bytes:

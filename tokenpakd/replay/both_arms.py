@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from tokenpakd.config.cache_terms import CacheTerms
 from tokenpakd.replay import bodies
+from tokenpakd.telemetry.bill import Arm, Block
 
 _MESSAGE_TOKENS = 4
 """What wraps a message, about the same with every provider; equal in both arms."""
@@ -13,20 +15,11 @@ _FRAME = ("tools", "system", "instructions", "systemInstruction", "system_instru
 Counter = Callable[[str], int]
 
 
-class Block(msgspec.Struct, frozen=True, gc=False):
-    """One message, or the frame before them: what tells it from others, and its tokens."""
-
-    name: bytes
-    tokens: int
-
-
 class Regime(msgspec.Struct, frozen=True, kw_only=True):
-    """Prices in units of one uncached input token. Below `minimum_tokens` the provider caches nothing."""
+    """Terms to bill by, under a name."""
 
     name: str
-    write: float
-    read: float
-    minimum_tokens: int
+    terms: CacheTerms
 
 
 class ArmsWatch:
@@ -35,6 +28,8 @@ class ArmsWatch:
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
         self._blocks: dict[bytes, Block] = {}
+        self._keys: dict[bytes, int] = {}
+        self._is_marked = False
         self._raw: list[tuple[Block, ...]] = []
         self._sent: list[tuple[Block, ...]] = []
 
@@ -44,6 +39,7 @@ class ArmsWatch:
 
     def see(self, raw: bytes, sent: bytes) -> None:
         """Note one request of both arms."""
+        self._is_marked = self._is_marked or b'"cache_control"' in raw
         self._raw.append(self._taken(raw))
         self._sent.append(self._raw[-1] if sent is raw else self._taken(sent))
 
@@ -51,16 +47,28 @@ class ArmsWatch:
         """Return the tokens of the longest request of each arm: the conversation's, each counted once."""
         return _longest(self._raw), _longest(self._sent)
 
-    def units(self, regime: Regime) -> tuple[float, float]:
-        """Return what each arm's input costs."""
-        return _units(self._raw, regime), _units(self._sent, regime)
+    def units(self, terms: CacheTerms) -> tuple[float, float]:
+        """Return what each arm's input costs. Where only markers make a prefix cacheable, none means none."""
+        if terms.needs_markers and not self._is_marked:
+            terms = terms.without_cache()
+        return self._units(self._raw, terms), self._units(self._sent, terms)
+
+    def _units(self, requests: Sequence[Sequence[Block]], terms: CacheTerms) -> float:
+        # The markers that clients move with every turn stand at the end of the newest message.
+        arm = Arm(terms, only_at_ends=self._is_marked)
+        for blocks in requests:
+            arm.bill(blocks)
+        return arm.units
 
     def _taken(self, body: bytes) -> tuple[Block, ...]:
         parts = bodies.parts(body)
         fields = dict(parts.frame)
         frame = b"".join(fields.get(name, b"") for name in _FRAME)
-        texts = [text for name in _FRAME if name in fields for text in bodies.texts(msgspec.json.decode(fields[name]))]
-        first = Block(frame, sum(map(self._counter, texts)))
+        first = self._blocks.get(frame)
+        if first is None:
+            values = [msgspec.json.decode(fields[name]) for name in _FRAME if name in fields]
+            tokens = sum(self._counter(text) for value in values for text in bodies.texts(value))
+            first = self._blocks[frame] = self._key(frame), tokens
         return (first, *map(self._block, parts.messages))
 
     def _block(self, message: bytes) -> Block:
@@ -68,25 +76,12 @@ class ArmsWatch:
         if known is None:
             texts = bodies.texts(msgspec.json.decode(message))
             tokens = sum(map(self._counter, texts)) + _MESSAGE_TOKENS
-            known = self._blocks[message] = Block(bodies.canonical(message), tokens)
+            known = self._blocks[message] = self._key(bodies.canonical(message)), tokens
         return known
+
+    def _key(self, text: bytes) -> int:
+        return self._keys.setdefault(text, len(self._keys))
 
 
 def _longest(requests: Sequence[Sequence[Block]]) -> int:
-    return max((sum(block.tokens for block in request) for request in requests), default=0)
-
-
-def _units(requests: Sequence[Sequence[Block]], regime: Regime) -> float:
-    total = 0.0
-    held: list[tuple[Block, ...]] = []
-    for request in requests:
-        tokens = sum(block.tokens for block in request)
-        hit = 0
-        for prefix in held:
-            if len(prefix) <= len(request) and tuple(request[: len(prefix)]) == prefix:
-                hit = max(hit, sum(block.tokens for block in prefix))
-        is_cached = tokens >= regime.minimum_tokens
-        total += regime.read * hit + (regime.write if is_cached else 1.0) * (tokens - hit)
-        if is_cached:
-            held = [tuple(request)] if hit else [*held, tuple(request)]
-    return total
+    return max((sum(tokens for _, tokens in request) for request in requests), default=0)

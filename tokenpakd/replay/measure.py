@@ -10,7 +10,6 @@ from tokenpakd.replay.both_arms import ArmsWatch, Counter
 from tokenpakd.replay.conversation import Conversation, Request, Transcript
 from tokenpakd.replay.prefixes import PrefixWatch
 from tokenpakd.replay.recall import RecallWatch
-from tokenpakd.tip.modes import Mode
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,18 +28,17 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 def requests(transcript: Transcript, dialect: DialectName | None = None) -> Iterator[Request]:
     """Yield a transcript's requests: recorded ones as they are, a conversation in a dialect, else in its own form."""
     if isinstance(transcript, Conversation):
-        yield from shapes.requests(transcript, dialect or _own(transcript))
+        yield from shapes.requests(transcript, dialect or own_dialect(transcript))
     else:
         yield from transcript.requests
 
 
 def measure(
     transcripts: Iterable[Transcript],
-    mode: Mode,
+    settings: run.Settings,
     counter: Counter,
     *,
     dialect: DialectName | None = None,
-    restart_every: int = 0,
     on_sent: Callable[[bytes], None] | None = None,
 ) -> list[Measured]:
     """Replay transcripts and yield what each came to. `on_sent` sees every body as it would be sent, in order."""
@@ -48,7 +46,7 @@ def measure(
     for transcript in transcripts:
         arms, prefixes, recall = ArmsWatch(counter), PrefixWatch(), RecallWatch()
         step = None
-        for step in run.steps(requests(transcript, dialect), mode, restart_every=restart_every):
+        for step in run.steps(requests(transcript, dialect), settings):
             raw = step.request.body
             arms.see(raw, step.sent)
             prefixes.see(raw, step.sent)
@@ -61,8 +59,8 @@ def measure(
                 Measured(
                     name=transcript.name,
                     requests=arms.requests,
-                    spans=step.spans,
-                    replaced=step.replaced,
+                    spans=len(step.verdicts),
+                    replaced=sum(verdict.literal is not None for verdict in step.verdicts),
                     arms=arms,
                     prefixes=prefixes,
                     recall=recall,
@@ -71,7 +69,10 @@ def measure(
     return found
 
 
-def _own(conversation: Conversation) -> DialectName:
-    has_blocks = any(turn.blocks for turn in conversation.turns)
-    is_claude = (conversation.model or "").startswith("claude-")
-    return DialectName.ANTHROPIC if has_blocks or is_claude else DialectName.OPENAI_CHAT
+def own_dialect(conversation: Conversation, model: str | None = None) -> DialectName:
+    """Return the wire a conversation is rendered on: that of its model, else the form it was written in."""
+    name = model or conversation.model
+    if name is not None and name.startswith("claude"):
+        return DialectName.ANTHROPIC
+    has_blocks = model is None and any(turn.blocks for turn in conversation.turns)
+    return DialectName.ANTHROPIC if has_blocks else DialectName.OPENAI_CHAT

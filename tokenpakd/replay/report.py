@@ -4,20 +4,31 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tokenpakd.config.cache_terms import CacheTerms
 from tokenpakd.replay.both_arms import Regime
 from tokenpakd.replay.measure import Measured
 from tokenpakd.replay.recall import Recall
 from tokenpakd.tip.modes import Mode
 
-MINIMUM_TOKENS = 1024
-REGIMES = (
-    Regime(name="5 min cache (write 1.25, read 0.1)", write=1.25, read=0.1, minimum_tokens=MINIMUM_TOKENS),
-    Regime(name="1 h cache (write 2, read 0.1)", write=2.0, read=0.1, minimum_tokens=MINIMUM_TOKENS),
-    Regime(name="write 1.25, read 0.05", write=1.25, read=0.05, minimum_tokens=MINIMUM_TOKENS),
-    Regime(name="write 1.25, read 0.025", write=1.25, read=0.025, minimum_tokens=MINIMUM_TOKENS),
-    Regime(name="uncached", write=1.0, read=1.0, minimum_tokens=0),
-)
 _SHOWN = 40
+
+
+def regimes(min_cacheable_tokens: int) -> tuple[Regime, ...]:
+    """Return the five ways of billing that a saving is shown under; prompts below the minimum are not cached."""
+    prices = (
+        ("write 1.25, read 0.1", 1.25, 0.1),
+        ("write 2, read 0.1", 2.0, 0.1),
+        ("write 1.25, read 0.05", 1.25, 0.05),
+        ("write 1.25, read 0.025", 1.25, 0.025),
+    )
+    cached = [
+        Regime(
+            name=name,
+            terms=CacheTerms(write_5m=write, write_1h=write, read=read, min_cacheable_tokens=min_cacheable_tokens),
+        )
+        for name, write, read in prices
+    ]
+    return (*cached, Regime(name="uncached", terms=CacheTerms().without_cache()))
 
 
 class BillLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,14 +37,14 @@ class BillLine(msgspec.Struct, frozen=True, kw_only=True):
     regime: str
     write: float
     read: float
-    minimum_tokens: int
+    min_cacheable_tokens: int
     raw_units: int
     sent_units: int
     ratio: float
 
 
 class ConversationLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One conversation; `ratio` in the first regime."""
+    """One conversation; `ratio` is that of the first way of billing."""
 
     name: str
     requests: int
@@ -63,8 +74,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     conversations: tuple[ConversationLine, ...]
 
 
-def report(measured: Sequence[Measured], mode: Mode, tokenizer: str, regimes: Sequence[Regime] = REGIMES) -> Report:
-    """Return what a replay came to."""
+def report(measured: Sequence[Measured], mode: Mode, tokenizer: str, billed_by: Sequence[Regime]) -> Report:
+    """Return what a replay came to; each conversation's own ratio is that of the first way of billing."""
     tokens = [one.arms.tokens() for one in measured]
     recall = Recall()
     for one in measured:
@@ -77,27 +88,28 @@ def report(measured: Sequence[Measured], mode: Mode, tokenizer: str, regimes: Se
         raw_tokens=raw,
         sent_tokens=sent,
         removed_tokens=raw - sent,
-        bills=tuple(bill_line(measured, regime) for regime in regimes),
+        bills=tuple(bill_line(measured, regime) for regime in billed_by),
         prefix_pairs=sum(one.prefixes.pairs for one in measured),
         prefix_changes=sum(len(one.prefixes.breaks) for one in measured),
         answers=recall.answers,
         lossy_answers=recall.lossy_answers,
         recall={kind: (count.kept, count.asked) for kind, count in recall.kinds.items()},
         conversations=tuple(
-            _conversation(one, before, after, regimes[0]) for one, (before, after) in zip(measured, tokens, strict=True)
+            _conversation(one, before, after, billed_by[0])
+            for one, (before, after) in zip(measured, tokens, strict=True)
         ),
     )
 
 
 def bill_line(measured: Sequence[Measured], regime: Regime) -> BillLine:
     """Return both arms' bill over all conversations."""
-    units = [one.arms.units(regime) for one in measured]
+    units = [one.arms.units(regime.terms) for one in measured]
     raw, sent = sum(before for before, _ in units), sum(after for _, after in units)
     return BillLine(
         regime=regime.name,
-        write=regime.write,
-        read=regime.read,
-        minimum_tokens=regime.minimum_tokens,
+        write=regime.terms.write_5m,
+        read=regime.terms.read,
+        min_cacheable_tokens=regime.terms.min_cacheable_tokens,
         raw_units=round(raw),
         sent_units=round(sent),
         ratio=ratio(raw, sent),
@@ -142,7 +154,7 @@ def _conversation(one: Measured, raw_tokens: int, sent_tokens: int, regime: Regi
         replaced=one.replaced,
         raw_tokens=raw_tokens,
         sent_tokens=sent_tokens,
-        ratio=ratio(*one.arms.units(regime)),
+        ratio=ratio(*one.arms.units(regime.terms)),
         prefix_changes=len(one.prefixes.breaks),
     )
 

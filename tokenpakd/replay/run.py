@@ -4,10 +4,25 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from tokenpakd.compression import registry, splice
+from tokenpakd.compression import engine, registry, splice
+from tokenpakd.compression.conversation import Conversation, Verdict
+from tokenpakd.compression.conversation import Settings as EngineSettings
 from tokenpakd.dialects.registry import dialect
+from tokenpakd.exchange.request import Look
 from tokenpakd.replay.conversation import Request
 from tokenpakd.tip.modes import Mode
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replay is run with.
+
+    `restart_every` n forgets everything before each n-th request, as a restart of the daemon in the middle of a
+    conversation does; 0 never.
+    """
+
+    mode: Mode
+    min_cacheable_tokens: int = 1024
+    restart_every: int = 0
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,19 +30,32 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     request: Request
     sent: bytes
-    spans: int
-    replaced: int
+    verdicts: tuple[Verdict, ...] = ()
+    known_spans: int = 0
 
 
-def steps(requests: Iterable[Request], mode: Mode, *, restart_every: int = 0) -> Iterator[Step]:
-    """Yield each request with what is sent for it.
+def steps(requests: Iterable[Request], settings: Settings) -> Iterator[Step]:
+    """Yield each request with what is sent for it."""
+    known: Conversation | None = None
+    pinned = engine_settings(settings)
+    for number, request in enumerate(requests, 1):
+        if settings.mode is Mode.STRICT:
+            yield Step(request=request, sent=request.body)
+            continue
+        if settings.restart_every and number % settings.restart_every == 0:
+            known = None
+        outcome = engine.compress(request.body, seen(request), known, pinned)
+        known = outcome.conversation
+        sent = splice.splice(request.body, outcome.replacements)
+        yield Step(request=request, sent=sent, verdicts=outcome.verdicts, known_spans=outcome.known_spans)
 
-    `restart_every` n forgets everything before each n-th request, as a restart of the daemon does; 0 never.
-    """
-    for request in requests:
-        look = dialect(request.dialect).look(request.body, want_spans=mode is not Mode.STRICT, path=request.path)
-        changes = tuple(
-            change for one in registry.compressors(mode) for change in one.replacements(request.body, look.spans)
-        )
-        sent = splice.splice(request.body, changes)
-        yield Step(request=request, sent=sent, spans=len(look.spans), replaced=len(changes))
+
+def engine_settings(settings: Settings) -> EngineSettings:
+    """Return what a conversation is pinned to that begins in this mode."""
+    compressors = registry.set_name(settings.mode)
+    return EngineSettings(compressors=compressors, min_cacheable_tokens=settings.min_cacheable_tokens)
+
+
+def seen(request: Request) -> Look:
+    """Return the look that the data plane takes at a request."""
+    return dialect(request.dialect).look(request.body, want_spans=True, path=request.path)
