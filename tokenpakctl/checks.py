@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _REQUIRED = ("trio", "hypercorn", "httpx", "msgspec", "trio_websocket", "apsw", "psutil", "platformdirs", "yaml")
 _METERING = {"brotli": "br", "zstandard": "zstd"}
+_EXTRAS = {"tokens": ("bpe_openai", "counts of tokens are estimates")}
 _DISK_WARN_BYTES, _DISK_FAIL_BYTES = 500 * 1024 * 1024, 50 * 1024 * 1024
 
 
@@ -122,6 +123,15 @@ def installation() -> list[Finding]:
     if unmetered:
         return [Finding("packages", WARN, f"answers in {', '.join(unmetered)} cannot be metered", fix)]
     return [Finding("packages", OK, f"complete, Python {sys.version.split()[0]}")]
+
+
+def extras() -> list[Finding]:
+    """Look which optional parts are there; to have none is well."""
+    found = []
+    for name, (module, without) in _EXTRAS.items():
+        is_on = importlib.util.find_spec(module) is not None
+        found.append(Finding(name, OK, "on" if is_on else f"off, {without} - install tokenpak[{name}]"))
+    return found
 
 
 def _permissions(path: str, wanted: int) -> Finding | None:

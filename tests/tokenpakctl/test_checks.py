@@ -132,6 +132,24 @@ def test_packages_that_are_missing_are_named(
     assert (found.level, found.message.startswith(said)) == (level, True)
 
 
+@pytest.mark.parametrize(
+    ("is_there", "message"), [(True, "on"), (False, "off, counts of tokens are estimates - install tokenpak[tokens]")]
+)
+def test_an_extra_says_how_to_get_it_and_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, is_there: bool, message: str
+) -> None:
+    asked: list[str] = []
+
+    def find_spec(name: str) -> object:
+        asked.append(name)
+        return object() if is_there else None
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+    [found] = checks.extras()
+    assert found.fields() == {"name": "tokens", "level": "ok", "message": message, "fix": ""}
+    assert asked == ["bpe_openai"]
+
+
 def test_a_finding_is_four_fields() -> None:
     fields = {"name": "n", "level": "ok", "message": "m", "fix": ""}
     assert checks.Finding("n", "ok", "m").fields() == fields

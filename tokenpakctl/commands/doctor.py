@@ -39,6 +39,7 @@ def run(options: argparse.Namespace, session: Session) -> int:
         checks.client_settings(settings_file.claude_code(session.environ), own_urls, is_running=daemon_answers)
     )
     findings += checks.installation()
+    findings += checks.extras()
     worst = max((finding.level for finding in findings), key=lambda level: _EXIT_CODES.get(level, 1))
     lines = [check_line(one.level, one.name, one.message, one.fix, colour=session.colour) for one in findings]
     session.emit({"level": worst, "checks": [finding.fields() for finding in findings]}, "\n".join(lines))
