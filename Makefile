@@ -58,7 +58,8 @@ lock:
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) -c requirements.lock --extra dev pyproject.toml -o requirements-dev.lock
 	printf '%s\n' hatchling editables | $(LOCK) -c requirements-dev.lock - -o requirements-build.lock
-	for lock in requirements.lock requirements-dev.lock requirements-build.lock; do \
+	$(LOCK) -c requirements-dev.lock --extra tokens pyproject.toml -o requirements-tokens.lock
+	for lock in requirements.lock requirements-dev.lock requirements-build.lock requirements-tokens.lock; do \
 		$(PLAIN) $$lock > $$lock.plain && mv $$lock.plain $$lock; done
 
 clean:
