@@ -140,9 +140,7 @@ def segment_of(text: str, call: Call | None) -> Segment:
 
 
 def _looks_like_json(text: str) -> bool:
-    if _JSON_START.match(text, 0, _HEAD_CHARS) is None:
-        return False
-    return text[-_TAIL_CHARS:].rstrip()[-1:] in ("}", "]")
+    return _JSON_START.match(text, 0, _HEAD_CHARS) is not None and text[-_TAIL_CHARS:].rstrip()[-1:] in ("}", "]")
 
 
 def _said_by(call: Call) -> Segment | None:
@@ -190,12 +188,12 @@ def _simple_commands(line: str) -> Iterator[tuple[list[str], bool]]:
     words: list[str] = []
     is_piped = False
     for word in _WORDS.findall(_unwrapped(line)):
-        if word[0] in ";&|":
-            if words:
-                yield words, is_piped
-            words, is_piped = [], word in ("|", "|&")
-        else:
+        if word[0] not in ";&|":
             words.append(word)
+            continue
+        if words:
+            yield words, is_piped
+        words, is_piped = [], word in ("|", "|&")
     if words:
         yield words, is_piped
 
@@ -237,9 +235,7 @@ def _of_words(words: list[str]) -> Segment | None:
 
 
 def _of_interpreter(rest: list[str]) -> Segment | None:
-    plain = [word for word in rest if not word.startswith("-")]
-    if not plain:
-        return None
+    plain = [word for word in rest if not word.startswith("-")] or [""]
     name = plain[0].rpartition("/")[2]
     if "-m" in rest:
         return Segment.TEST if name == "unittest" else _COMMANDS.get(name)
