@@ -1,16 +1,28 @@
-"""What a conversation keeps: its key, and the mode it began with.
+"""What a conversation keeps: its key, the mode it began with, and whether the provider's cached prefix went on.
 
 A change of mode in the middle would rewrite what was already sent and throw the provider's cache away; so a
 conversation is pinned to the mode of its first request. Pins hold keyed hashes, never text.
 """
 
 import hashlib
+import re
+from collections.abc import Sequence
 
+import msgspec
+
+from tokenpakd.compression.conversation import Conversation, Verdict
+from tokenpakd.exchange.request import Look
 from tokenpakd.exchange.row import Pin
 from tokenpakd.tip.modes import Mode
 
 _KEY_BYTES = 16
 _LENGTH_BYTES = 8
+_SHARE_DIGITS = 8
+
+# What a client may write differently on a later turn, although the provider reads the same: a marker that moves, a
+# string that becomes a list with one text block, blanks.
+_MARKER = re.compile(rb',\s*"cache_control"\s*:\s*\{[^{}]*\}|"cache_control"\s*:\s*\{[^{}]*\}\s*,?')
+_WRAPPING = re.compile(rb'\[\s*\{\s*"type"\s*:\s*"text"\s*,\s*"text"\s*:|\}\s*\](?=\s*[,}])|\s+')
 
 
 def conversation_key(opening: tuple[bytes, ...], salt: bytes) -> str:
@@ -35,6 +47,11 @@ def parse_mode(value: str) -> Mode | None:
         return None
 
 
+def is_held_out(conversation: str, share: float) -> bool:
+    """Say whether a conversation belongs to the share that is sent uncompressed, to compare with; by its key alone."""
+    return int(conversation[:_SHARE_DIGITS], 16) < share * 16.0**_SHARE_DIGITS
+
+
 def effective_mode(header: Mode | None, pin: Pin | None, daemon_mode: Mode) -> Mode:
     """Return the mode of one request: the header's, else the conversation's, else the daemon's.
 
@@ -44,3 +61,73 @@ def effective_mode(header: Mode | None, pin: Pin | None, daemon_mode: Mode) -> M
         return header
     pinned = parse_mode(pin.mode) if pin is not None else None
     return daemon_mode if pinned is None else pinned
+
+
+class LastRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation's request before this one."""
+
+    body: bytes
+    look: Look
+    verdicts: tuple[Verdict, ...]
+    at_unix_ms: int
+    raw_tokens: int
+
+
+def last_request(conversation: Conversation | None) -> LastRequest | None:
+    """Return what the conversation's last request was, before this one is worked into it."""
+    if conversation is None or conversation.look is None:
+        return None
+    return LastRequest(
+        body=conversation.body,
+        look=conversation.look,
+        verdicts=tuple(conversation.verdicts),
+        at_unix_ms=conversation.at_unix_ms,
+        raw_tokens=conversation.raw_tokens,
+    )
+
+
+def prefix_break(
+    last: LastRequest | None,
+    body: bytes,
+    look: Look,
+    *,
+    verdicts: Sequence[Verdict],
+    shared: int,
+    idle_s: float,
+    ttl_s: float,
+) -> str | None:
+    """Return who broke the prefix that the provider keeps: "none", "client", "us", "ttl", "model" or "tools".
+
+    None where no earlier request of the conversation is remembered. `shared`: how many spans both begin with.
+    """
+    if last is None:
+        return None
+    if last.look.model != look.model:
+        return "model"
+    if _frame(last.body, last.look) != _frame(body, look):
+        return "tools"
+    if shared < len(last.look.spans) or not _is_same_between(last, body, look, shared):
+        return "client"
+    if any(old.literal != new.literal for old, new in zip(last.verdicts, verdicts[:shared], strict=False)):
+        return "us"
+    return "ttl" if idle_s > ttl_s else "none"
+
+
+def _frame(body: bytes, look: Look) -> list[bytes]:
+    frames = [body[start:end] for start, end in look.frame]
+    return [_plain(frame) if b"cache_control" in frame else frame for frame in frames]
+
+
+def _is_same_between(last: LastRequest, body: bytes, look: Look, shared: int) -> bool:
+    """Say whether what stands between the shared spans is the same too: the model's own words, roles, ids."""
+    old_at, new_at = last.look.messages[0], look.messages[0]
+    for old, new in zip(last.look.spans[:shared], look.spans[:shared], strict=True):
+        before, now = last.body[old_at : old.start], body[new_at : new.start]
+        if before != now and _plain(before) != _plain(now):
+            return False
+        old_at, new_at = old.end, new.end
+    return True
+
+
+def _plain(between: bytes) -> bytes:
+    return _WRAPPING.sub(b"", _MARKER.sub(b"", between))

@@ -1,44 +1,64 @@
-"""The compressors and the modes they run in. A new one is a file and one line here."""
+"""The compressors and the sets they run in. A new one is a file and one line here.
+
+A set's name is pinned with a conversation. What a set does to a text never changes under its name: a better
+compressor makes a new set, and conversations that began with the old one stay with it.
+"""
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
-from tokenpakd.compression import repeats
-from tokenpakd.compression.splice import Replacement
-from tokenpakd.exchange.request import Span, SpanKind
+from tokenpakd.compression import prefixes
+from tokenpakd.compression.segments import Segment
 from tokenpakd.tip.modes import Mode
 
 
 class Loss(enum.StrEnum):
-    """What a compressor takes away. `REDUNDANT`: only what stands verbatim elsewhere in the same request."""
+    """What a compressor takes away: nothing that cannot be decoded, or something."""
 
-    REDUNDANT = "redundant"
+    NONE = "none"
+    SOME = "some"
 
 
 class Compressor(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to say less. `replacements(body, spans)` is pure and looks at nothing behind the span it decides on."""
+    """One way to say a single block shorter. `shorten` is pure; None leaves the text as it is."""
 
     name: str
-    reads: frozenset[SpanKind]
     loss: Loss
-    replacements: Callable[[bytes, Sequence[Span]], tuple[Replacement, ...]]
+    shorten: Callable[[str, Segment], str | None]
 
 
-_REPEATS = Compressor(
-    name="repeats",
-    reads=frozenset((SpanKind.TOOL_RESULT,)),
-    loss=Loss.REDUNDANT,
-    replacements=repeats.replacements,
+class CompressorSet(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done to tool results, in order, before repeats are looked for across blocks.
+
+    `is_legacy`: only whole repeats, in the words of the first version.
+    """
+
+    name: str
+    block_local: tuple[Compressor, ...] = ()
+    is_legacy: bool = False
+
+
+_LOSSLESS = (
+    Compressor(name="prefixes", loss=Loss.NONE, shorten=prefixes.shorten),
 )
-_BY_MODE: dict[Mode, tuple[Compressor, ...]] = {
-    Mode.STRICT: (),
-    Mode.HYBRID: (_REPEATS,),
-    Mode.AGGRESSIVE: (_REPEATS,),
+_SETS = {
+    each.name: each
+    for each in (
+        CompressorSet(name="repeats-1", is_legacy=True),
+        CompressorSet(name="hybrid-1", block_local=_LOSSLESS),
+        CompressorSet(name="aggressive-1", block_local=_LOSSLESS),
+    )
 }
+_BY_MODE = {Mode.STRICT: "", Mode.HYBRID: "hybrid-1", Mode.AGGRESSIVE: "aggressive-1"}
 
 
-def compressors(mode: Mode) -> tuple[Compressor, ...]:
-    """Return what runs in a mode, in order; nothing in strict."""
+def set_name(mode: Mode) -> str:
+    """Return the set that new conversations of a mode are pinned to; empty for strict."""
     return _BY_MODE[mode]
+
+
+def compressor_set(name: str) -> CompressorSet | None:
+    """Return a set by its name; None for one that this version does not hold: nothing is done then."""
+    return _SETS.get(name)

@@ -12,15 +12,15 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tokenpakd.compression import naming
 from tokenpakd.compression.splice import Replacement
-from tokenpakd.exchange.request import Call, Span
+from tokenpakd.exchange.request import Call, Span, SpanKind
 
 MIN_CHARS = 400
 
 _KEY_BYTES = 32
 _MAX_EXTRA_BYTES_PER_ESCAPE = 6  # half a surrogate pair takes 6 bytes and may add no character
 _MAX_UTF8_BYTES = 4
-_NAME_CHARS = 64
 _TEXT = msgspec.json.Decoder(str)
 
 # Length and both ends tell nearly all literals apart. Those that agree in them are compared with the first of their
@@ -46,7 +46,7 @@ def replacements(body: bytes, spans: Sequence[Span]) -> tuple[Replacement, ...]:
     counted: dict[tuple[str, str], int] = {}
     for span in spans:
         call = span.call
-        if call is None or call.is_protected:
+        if span.kind is not SpanKind.TOOL_RESULT or span.is_protected or call is None or call.is_protected:
             continue
         if span.end - span.start >= MIN_CHARS + 2:
             first = _first(body, firsts, lookalikes, span, call)
@@ -92,19 +92,5 @@ def _is_long(body: bytes, span: Span) -> bool:
 
 def _pointer(first: _First, span: Span, times: int) -> bytes:
     """Return the pointer's literal; `times`: how many calls of that name were answered before this result."""
-    call = first.call
-    name = " ".join(call.name[:_NAME_CHARS].split())
-    what = "same output as" if span.is_whole and first.span.is_whole else "same text as in the output of"
-    if not call.label:
-        which = f"{_nth(call.ordinal)} {name} call"
-    elif times > 1:
-        which = f'{_nth(call.ordinal)} "{call.label}" ({name})'
-    else:
-        which = f'earlier "{call.label}" ({name})'
-    return msgspec.json.encode(f"[{what} your {which}, unchanged]")
-
-
-def _nth(number: int) -> str:
-    if number % 100 in (11, 12, 13):
-        return f"{number}th"
-    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+    is_whole = span.is_whole and first.span.is_whole
+    return msgspec.json.encode(naming.same_output(first.call, times=times, is_whole=is_whole))

@@ -13,13 +13,13 @@ from typing import Protocol
 
 import msgspec
 
+from tokenpakd.dataplane.compressing import Compressing
 from tokenpakd.dataplane.exchange_log import ExchangeLog, Recorder
 from tokenpakd.dataplane.plan import Plan
 from tokenpakd.dataplane.relay import Client, relay
 from tokenpakd.dataplane.stages import (
     cache,
     check,
-    compress,
     forward,
     gate,
     inject,
@@ -54,6 +54,8 @@ class Plane(Protocol):
     @property
     def recorder(self) -> Recorder: ...
     @property
+    def compressing(self) -> Compressing: ...
+    @property
     def clock(self) -> Callable[[], float]: ...
     @property
     def is_leaving(self) -> bool:
@@ -87,7 +89,7 @@ async def handle(arrival: Arrival, client: Client, plane: Plane) -> None:
     )
     journal = ExchangeLog(plane.recorder, plane.clock, plan, plane.finished)
     try:
-        plan = _prepare(plan, journal, plane)
+        plan = await _prepare(plan, journal, plane)
         await _forward(plan, arrival, client, journal, plane)
     except Refused as refused:
         journal.close(Outcome.REFUSED, status=refused.status, error_code=refused.code)
@@ -108,15 +110,15 @@ async def handle(arrival: Arrival, client: Client, plane: Plane) -> None:
         raise
 
 
-def _prepare(plan: Plan, journal: ExchangeLog, plane: Plane) -> Plan:
+async def _prepare(plan: Plan, journal: ExchangeLog, plane: Plane) -> Plan:
     """Walk the rooms before the provider, left to right."""
-    plan = journal.enter("parse", *parse.look(plan, plane.recorder.load_pin))
+    plan = journal.enter("parse", *parse.look(plan, plane.recorder.load_pin, plane.compressing.terms.terms_for))
     plan = journal.enter("route", *route.decide(plan, plane.providers))
     plan = journal.enter("gate", *gate.apply(plan))
     plan = journal.enter("cache", *cache.apply(plan))
     plan = journal.enter("limit", *limit.apply(plan))
     plan = journal.enter("inject", *inject.apply(plan))
-    plan = journal.enter("compress", *compress.apply(plan))
+    plan = journal.enter("compress", *await plane.compressing.apply(plan))
     plan = journal.enter("mark", *mark.apply(plan))
     plan = journal.enter("check", *check.apply(plan))
     return journal.enter("translate", *translate.apply(plan))

@@ -47,6 +47,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     arm: str = "off"
     compressors: str = ""
     tokenizer: str = "estimate-1"
+    min_cacheable_tokens: int = 1024
+    masked_spans: int = 0
     removed_known_tokens: int = 0
     saved_milli_units: int | None = None
     prefix_break: str | None = None

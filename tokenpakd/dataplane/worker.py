@@ -11,6 +11,8 @@ import msgspec
 import trio
 
 from tokenpakd import __version__
+from tokenpakd.config.cache_terms import CacheTermsBook
+from tokenpakd.dataplane.compressing import Compressing
 from tokenpakd.dataplane.stages import guard
 from tokenpakd.dataplane.upstream import Upstream
 from tokenpakd.exchange.faults import Refused
@@ -41,9 +43,17 @@ class Worker:
     `snapshot` is replaced whole on a reload; a request keeps the one it started with.
     """
 
-    def __init__(self, snapshot: Snapshot, upstream: Upstream, recorder: Recorder, own_uids: frozenset[int]) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        upstream: Upstream,
+        recorder: Recorder,
+        own_uids: frozenset[int],
+        terms: CacheTermsBook,
+    ) -> None:
         self.upstream = upstream
         self.recorder = recorder
+        self.compressing = Compressing(terms)
         self.clock: Callable[[], float] = time.perf_counter
         self.is_leaving = False
         self.is_stopping = False

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import trio
 
+from tokenpakd.config import cache_terms
 from tokenpakd.dataplane.accept import Accept
 from tokenpakd.dataplane.connect import Connector, Egress
 from tokenpakd.dataplane.connections import Server, Timing
@@ -57,7 +58,7 @@ async def _run(link_fd: int, http_fds: tuple[int, ...], ws_fds: tuple[int, ...])
     logs.setup(first.config.log_level, first.config.log_format, sys.stderr)
     recorder = Recorder(Path(first.database), boot_id=first.boot_id, worker=first.worker)
     peers = PeerUids()
-    worker = Worker(first, Upstream(Connector(_egress(first))), recorder, own_uids())
+    worker = Worker(first, Upstream(Connector(_egress(first))), recorder, own_uids(), cache_terms.load())
     try:
         await _serve(worker, link, peers, http_fds, ws_fds)
     finally:

@@ -1,33 +1,36 @@
 """What runs in which mode."""
 
-import json
-
 import pytest
 
-from tokenpakd.compression.registry import Loss, compressors
-from tokenpakd.compression.splice import splice
-from tokenpakd.exchange.request import Call, Span, SpanKind
+from tokenpakd.compression.registry import Loss, compressor_set, set_name
 from tokenpakd.tip.modes import Mode
 
-LITERAL = json.dumps("some line of output\n" * 60).encode()
-BODY = b"[" + LITERAL + b"," + LITERAL + b"]"
-SPANS = (
-    Span(1, 1 + len(LITERAL), SpanKind.TOOL_RESULT, Call("bash", "cat a")),
-    Span(2 + len(LITERAL), 2 + 2 * len(LITERAL), SpanKind.TOOL_RESULT, Call("bash", "cat b")),
-)
+
+def test_strict_has_no_set() -> None:
+    assert set_name(Mode.STRICT) == ""
+    assert compressor_set("") is None
 
 
-def test_strict_runs_nothing() -> None:
-    assert compressors(Mode.STRICT) == ()
+def test_hybrid_loses_nothing() -> None:
+    found = compressor_set(set_name(Mode.HYBRID))
+    assert found is not None
+    assert not found.is_legacy
+    assert {each.loss for each in found.block_local} == {Loss.NONE}
 
 
-@pytest.mark.parametrize("mode", [Mode.HYBRID, Mode.AGGRESSIVE])
-def test_repeats_go_in_the_other_modes(mode: Mode) -> None:
-    [repeats] = compressors(mode)
-    assert (repeats.name, repeats.loss, repeats.reads) == ("repeats", Loss.REDUNDANT, {SpanKind.TOOL_RESULT})
-    sent = splice(BODY, repeats.replacements(BODY, SPANS))
-    assert json.loads(sent)[1] == '[same output as your earlier "cat a" (bash), unchanged]'
+def test_aggressive_begins_with_all_that_hybrid_does() -> None:
+    hybrid, aggressive = (compressor_set(set_name(mode)) for mode in (Mode.HYBRID, Mode.AGGRESSIVE))
+    assert hybrid is not None
+    assert aggressive is not None
+    assert set(hybrid.block_local) <= set(aggressive.block_local)
 
 
-def test_every_mode_has_its_list() -> None:
-    assert all(isinstance(compressors(mode), tuple) for mode in Mode)
+@pytest.mark.parametrize("name", ["repeats-1", "hybrid-1", "aggressive-1"])
+def test_a_set_stays_known_under_the_name_that_conversations_are_pinned_to(name: str) -> None:
+    found = compressor_set(name)
+    assert found is not None
+    assert found.name == name
+
+
+def test_a_set_of_a_later_version_is_none_of_ours() -> None:
+    assert compressor_set("hybrid-99") is None

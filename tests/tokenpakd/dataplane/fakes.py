@@ -6,9 +6,11 @@ import httpx
 import msgspec
 import trio
 
+from tokenpakd.config import cache_terms
 from tokenpakd.config.schema import Config
 from tokenpakd.config.sections import Provider as Section
 from tokenpakd.dataplane.call import UpstreamCall
+from tokenpakd.dataplane.compressing import Compressing
 from tokenpakd.dataplane.plan import Plan
 from tokenpakd.dataplane.stages import guard
 from tokenpakd.dialects.classify import classify
@@ -99,6 +101,7 @@ class FakePlane:
         self.recorder = FakeRecorder()
         self.providers: Mapping[str, Provider] = registry.known(snapshot.config)
         self.is_leaving = False
+        self.compressing = Compressing(cache_terms.load())
         self.done: list[CloseRow] = []
         self.refusals: list[str] = []
         self.fault: Refused | None = None

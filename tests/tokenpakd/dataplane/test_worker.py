@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.tokenpakd.dataplane.fakes import CONFIG, plan, snapshot
+from tokenpakd.config import cache_terms
 from tokenpakd.config.schema import Config
 from tokenpakd.config.sections import Listen
 from tokenpakd.config.sections import Provider as Section
@@ -43,7 +44,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def worker(store: Store, tmp_path: Path) -> Worker:
     first = snapshot(database=str(tmp_path / "telemetry.db"))
-    return Worker(first, Upstream(Connector(Egress())), store, frozenset({1000, 0}))
+    return Worker(first, Upstream(Connector(Egress())), store, frozenset({1000, 0}), cache_terms.load())
 
 
 def listening(**changes: object) -> Snapshot:

@@ -7,18 +7,23 @@ from collections.abc import Callable
 
 import msgspec
 
-from tokenpakd.compression import ledger
+from tokenpakd.compression import ledger, registry
+from tokenpakd.config.cache_terms import CacheTerms
 from tokenpakd.dataplane.plan import Plan
 from tokenpakd.dialects.classify import EndpointKind
 from tokenpakd.dialects.registry import dialect
 from tokenpakd.exchange.faults import Refused
-from tokenpakd.exchange.request import Inbound, Look
+from tokenpakd.exchange.request import DialectName, Inbound, Look
 from tokenpakd.exchange.row import Pin
 from tokenpakd.ipc.worker_api import Snapshot
 from tokenpakd.tip import headers
 from tokenpakd.tip.modes import Mode
 
 FindPin = Callable[[str, int], Pin | None]
+TermsFor = Callable[[str | None, DialectName], CacheTerms]
+
+HOLDOUT = "holdout"
+"""The arm of conversations that are sent as they came, to compare the others with."""
 
 
 def header_mode(inbound: Inbound) -> Mode | None:
@@ -44,11 +49,12 @@ def applied_mode(mode: Mode, snapshot: Snapshot, *, now_unix_ms: int) -> Mode:
     return mode
 
 
-def look(plan: Plan, find_pin: FindPin) -> tuple[Plan, str]:
+def look(plan: Plan, find_pin: FindPin, terms_for: TermsFor) -> tuple[Plan, str]:
     """Fill in look, conversation, pin and mode.
 
     `find_pin(conversation, epoch)` answers from memory or the store. A conversation seen for the first time is
-    pinned to the mode it begins with, so that a later change of the daemon's mode breaks no prefix.
+    pinned to what it begins with, so that a change of the daemon's mode, a better compressor or another model's
+    terms break no prefix later.
     """
     snapshot, inbound = plan.snapshot, plan.inbound
     asked = header_mode(inbound)
@@ -60,18 +66,22 @@ def look(plan: Plan, find_pin: FindPin) -> tuple[Plan, str]:
     guessed = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
     seen = _look(plan, wants_spans=guessed is not Mode.STRICT)
     conversation, new_pin = None, None
+    pin = _unkept(plan, mode, seen, terms_for)
     # Counting tokens begins no conversation: a client asks 26 such questions at once.
     if seen.opening and plan.endpoint.kind is EndpointKind.MESSAGES:
         conversation = ledger.conversation_key(seen.opening, bytes.fromhex(snapshot.salt_hex))
-        pin = find_pin(conversation, snapshot.pin_epoch)
-        mode = ledger.effective_mode(asked, pin, snapshot.mode)
-        if pin is None:
-            new_pin = Pin(
-                conversation=conversation, mode=mode.value, epoch=snapshot.pin_epoch, created_unix_ms=inbound.at_unix_ms
-            )
+        found = find_pin(conversation, snapshot.pin_epoch)
+        mode = ledger.effective_mode(asked, found, snapshot.mode)
+        if found is None:
+            pin = new_pin = _first_pin(plan, conversation, pin)
+        elif found.mode == mode.value:
+            pin = found
     applied = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
     if guessed is Mode.STRICT and applied is not Mode.STRICT:
         seen = _look(plan, wants_spans=True)
+    arm = "off" if applied is Mode.STRICT else "on" if asked is not None else pin.arm
+    if arm == HOLDOUT:
+        applied = Mode.STRICT
     plan = msgspec.structs.replace(
         plan,
         look=seen,
@@ -79,8 +89,34 @@ def look(plan: Plan, find_pin: FindPin) -> tuple[Plan, str]:
         applied=applied,
         conversation=conversation,
         new_pin=new_pin,
+        arm=arm,
+        compressors="" if applied is Mode.STRICT else pin.compressors,
+        tokenizer=pin.tokenizer,
+        min_cacheable_tokens=pin.min_cacheable_tokens,
+        masked_spans=pin.masked_spans,
     )
     return plan, seen.note or f"{seen.dialect.value} {seen.message_count} messages, {mode.value}"
+
+
+def _unkept(plan: Plan, mode: Mode, seen: Look, terms_for: TermsFor) -> Pin:
+    """Return what holds for a request that no pin speaks for."""
+    least = 0
+    if mode is not Mode.STRICT:
+        least = terms_for(seen.model, plan.endpoint.dialect).min_cacheable_tokens
+    return Pin(
+        conversation="",
+        mode=mode.value,
+        epoch=plan.snapshot.pin_epoch,
+        created_unix_ms=plan.inbound.at_unix_ms,
+        compressors=registry.set_name(mode),
+        min_cacheable_tokens=least,
+    )
+
+
+def _first_pin(plan: Plan, conversation: str, unkept: Pin) -> Pin:
+    """Return the pin of a conversation seen for the first time."""
+    is_held_out = unkept.compressors and ledger.is_held_out(conversation, plan.snapshot.config.compression.holdout)
+    return msgspec.structs.replace(unkept, conversation=conversation, arm=HOLDOUT if is_held_out else "on")
 
 
 def _look(plan: Plan, *, wants_spans: bool) -> Look:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from tests.tokenpakd.dataplane.fakes import ANTHROPIC_BODY, CONFIG, plan, snapshot
+from tokenpakd.config import cache_terms
 from tokenpakd.dataplane.plan import Plan
 from tokenpakd.dataplane.stages import parse
 from tokenpakd.exchange.faults import Refused
@@ -18,6 +19,7 @@ RESULT = (
     b'{"role":"assistant","content":[{"type":"tool_use","id":"t1","name":"Read","input":{"path":"a.py"}}]},'
     b'{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"text of a.py"}]}]}'
 )
+TERMS = cache_terms.load()
 OFF = msgspec.structs.replace(CONFIG, compression=msgspec.structs.replace(CONFIG.compression, enabled=False))
 
 
@@ -31,7 +33,7 @@ def pinned(mode: str) -> Callable[[str, int], Pin | None]:
 
 
 def look(given: Plan, find_pin: Callable[[str, int], Pin | None] = no_pin) -> Plan:
-    return parse.look(given, find_pin)[0]
+    return parse.look(given, find_pin, TERMS.terms_for)[0]
 
 
 @pytest.mark.parametrize(
@@ -125,14 +127,16 @@ def test_spans_are_there_wherever_they_may_be_needed(daemon: Mode, pin: str | No
     "body", [b"{", b"prose", b"\xff\xfe", b"[" * 100_000, b'{"messages":"\\ud800"}', b"null", b"[]", b'"x"'],
 )  # fmt: skip
 def test_a_body_that_cannot_be_read_goes_on_with_a_note(body: bytes) -> None:
-    found, said = parse.look(plan(body=body, snapshot=snapshot(mode=HYBRID)), no_pin)
+    found, said = parse.look(plan(body=body, snapshot=snapshot(mode=HYBRID)), no_pin, TERMS.terms_for)
     assert found.body is body
     assert (found.look.spans, found.conversation, found.new_pin) == ((), None, None)
     assert found.look.note is None or found.look.note == said
 
 
 def test_an_encoded_body_goes_on_unread() -> None:
-    found, said = parse.look(plan((b"Content-Encoding", b"gzip"), snapshot=snapshot(mode=HYBRID)), no_pin)
+    found, said = parse.look(
+        plan((b"Content-Encoding", b"gzip"), snapshot=snapshot(mode=HYBRID)), no_pin, TERMS.terms_for
+    )
     assert (found.look.model, found.look.note) == (None, said)
     assert "encoded" in said
     assert look(plan((b"content-encoding", b"identity"))).look.model == "claude-sonnet-4-5"
@@ -140,7 +144,9 @@ def test_an_encoded_body_goes_on_unread() -> None:
 
 def test_an_empty_body_and_a_stream_of_bytes_need_no_look() -> None:
     assert look(plan(body=b"")).look.note is None
-    unread, said = parse.look(plan(target=b"/v1/files", body=None, snapshot=snapshot(mode=HYBRID)), no_pin)
+    unread, said = parse.look(
+        plan(target=b"/v1/files", body=None, snapshot=snapshot(mode=HYBRID)), no_pin, TERMS.terms_for
+    )
     assert (said, unread.mode, unread.conversation) == ("unread", HYBRID, None)
 
 

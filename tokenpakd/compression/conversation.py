@@ -1,0 +1,107 @@
+"""What the engine remembers of one conversation: the last request, what became of its spans, what may be pointed at.
+
+In memory only. Everything in it can be made again from a request's bytes: it saves time, it decides nothing.
+"""
+
+import msgspec
+
+from tokenpakd.compression.lines import LineIndex
+from tokenpakd.compression.segments import Segment
+from tokenpakd.compression.wholes import WholeIndex
+from tokenpakd.exchange.request import Look, Span
+
+_INDEX_BYTES_PER_TEXT_BYTE = 4
+"""Measured on source code: lines as objects of their own, and the tables they stand in."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a conversation is pinned to. `masked_spans`: results before that span are masked, as once decided."""
+
+    compressors: str
+    min_cacheable_tokens: int = 1024
+    masked_spans: int = 0
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What became of one span: the literal that takes its place, or None with the reason why it stays."""
+
+    literal: bytes | None
+    segment: Segment
+    by: tuple[str, ...]
+    why: str
+    tokens_before: int
+    tokens_after: int
+
+
+class Conversation:
+    """Grows with each request. Not for use by two requests at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.body = b""
+        self.look: Look | None = None
+        self.spans: list[Span] = []
+        self.verdicts: list[Verdict] = []
+        self.removed_bytes = 0
+        self.at_unix_ms = 0
+        self.raw_tokens = 0
+        self.lines = LineIndex()
+        self.wholes = WholeIndex()
+        self._marks: list[tuple[int, int, tuple[int, int]]] = []
+        self._text_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory this takes."""
+        return len(self.body) + self._text_bytes * _INDEX_BYTES_PER_TEXT_BYTE + 400 * len(self.spans)
+
+    def begin_span(self) -> None:
+        """Note where everything stands before a span is decided."""
+        self._marks.append((self.removed_bytes, self.lines.mark(), self.wholes.mark()))
+
+    def end_span(self, span: Span, verdict: Verdict) -> None:
+        """Keep what became of the span."""
+        self.spans.append(span)
+        self.verdicts.append(verdict)
+        self._text_bytes += span.end - span.start
+        if verdict.literal is not None:
+            self.removed_bytes += span.end - span.start - len(verdict.literal)
+
+    def rewind(self, count: int) -> None:
+        """Forget all but the first `count` spans."""
+        if count >= len(self.spans):
+            return
+        self.removed_bytes, lines, wholes = self._marks[count]
+        self.lines.rollback(lines)
+        self.wholes.rollback(wholes)
+        self._text_bytes -= sum(span.end - span.start for span in self.spans[count:])
+        del self.spans[count:], self.verdicts[count:], self._marks[count:]
+
+    def shared(self, body: bytes, look: Look) -> int:
+        """Return how many of a request's first spans are the last one's, byte for byte and call for call."""
+        before = self.body
+        count = 0
+        for old, new in zip(self.spans, look.spans, strict=False):
+            if (
+                before[old.start : old.end] != body[new.start : new.end]
+                or old.kind is not new.kind
+                or old.call != new.call
+                or old.is_protected != new.is_protected
+            ):
+                break
+            count += 1
+        return count
+
+    def fits(self, look: Look, settings: Settings) -> bool:
+        """Say whether what was decided holds for a request: the same settings, as much text before all messages."""
+        return settings == self.settings and self.look is not None and outside_bytes(look) == outside_bytes(self.look)
+
+    def adopt(self, body: bytes, look: Look) -> None:
+        """Take a request as the last one; its first spans are those that were kept."""
+        self.body, self.look = body, look
+        self.spans = list(look.spans)
+
+
+def outside_bytes(look: Look) -> int:
+    """Return how much the provider reads before the first message: tools, system prompt."""
+    return sum(end - start for start, end in look.frame)

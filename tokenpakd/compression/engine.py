@@ -1,0 +1,207 @@
+"""One request through the compressors: each span replayed as it was decided, or decided now and kept.
+
+A span's outcome depends on its own text, the spans before it and the conversation's settings, nothing else: the
+next request begins with the bytes of this one wherever the client's does. What cannot be read, grows, or makes a
+compressor fail stays as it came.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tokenpakd.compression import line_text, naming, registry, repeats
+from tokenpakd.compression.conversation import Conversation, Settings, Verdict, outside_bytes
+from tokenpakd.compression.line_text import Lines
+from tokenpakd.compression.lines import TOOL_OUTPUT, USER_TEXT, Limits
+from tokenpakd.compression.registry import CompressorSet
+from tokenpakd.compression.segments import Segment, segment_of
+from tokenpakd.compression.splice import Replacement
+from tokenpakd.exchange.request import Look, Span, SpanKind
+from tokenpakd.tokens.estimate import estimate, estimate_literal
+
+BLOCK_BYTES_MAX = 16_000_000
+"""Longer literals are forwarded unread: a bound on what one block may cost."""
+
+_SHORTEST_BYTES = 60
+_LEAST_BYTES_PER_TOKEN = 5
+_SHORTEST_MASKED_BYTES = 400
+_TEXT = msgspec.json.Decoder(str)
+_OBJECT = msgspec.json.Decoder(dict[str, object])
+_NOTHING = Lines([], None)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request. `verdicts` go with its spans; the first `known_spans` were replayed."""
+
+    replacements: tuple[Replacement, ...]
+    verdicts: tuple[Verdict, ...]
+    conversation: Conversation
+    known_spans: int
+
+
+def compress(
+    body: bytes, look: Look, known: Conversation | None, settings: Settings, *, shared: int | None = None
+) -> Outcome:
+    """Decide every span of a body; `known` only saves work and is used up: it comes back grown.
+
+    `shared` is what `known.shared(body, look)` said, where the caller has asked already.
+    """
+    known_spans = 0
+    if known is None or not known.fits(look, settings):
+        known = Conversation(settings)
+    else:
+        known_spans = known.shared(body, look) if shared is None else shared
+    compressors = registry.compressor_set(settings.compressors)
+    known.rewind(known_spans)
+    if compressors is not None:
+        if compressors.is_legacy:
+            _decide_as_before(body, look.spans, known)
+        else:
+            _Request(body, look, known, compressors).decide(look.spans[known_spans:])
+    known.adopt(body, look)
+    verdicts = tuple(known.verdicts)
+    replacements = tuple(
+        Replacement(span.start, span.end, verdict.literal)
+        for span, verdict in zip(look.spans, verdicts, strict=False)
+        if verdict.literal is not None
+    )
+    return Outcome(replacements=replacements, verdicts=verdicts, conversation=known, known_spans=known_spans)
+
+
+class _Draft(msgspec.Struct, gc=False):
+    """A text on its way through the compressors, and its lines as they are to be learned if it is sent."""
+
+    text: str
+    by: tuple[str, ...] = ()
+    lines: Lines | None = None
+    is_folded: bool = False
+
+
+class _Request:
+    """The new spans of one request, decided left to right."""
+
+    def __init__(self, body: bytes, look: Look, known: Conversation, compressors: CompressorSet) -> None:
+        self._body = body
+        self._known = known
+        self._compressors = compressors
+        # What the provider reads before a span, in received bytes: its frame, then the messages in order.
+        self._before = outside_bytes(look) - look.messages[0]
+
+    def decide(self, spans: Sequence[Span]) -> None:
+        for span in spans:
+            self._known.begin_span()
+            self._known.end_span(span, self._decided(span))
+
+    def _decided(self, span: Span) -> Verdict:
+        literal = self._body[span.start : span.end]
+        if span.kind is SpanKind.TOOL_RESULT:
+            self._known.wholes.answered(span)
+        if not _SHORTEST_BYTES <= len(literal) <= BLOCK_BYTES_MAX:
+            return _kept(literal, Segment.UNKNOWN, "too short" if len(literal) < _SHORTEST_BYTES else "too long")
+        try:
+            text = _TEXT.decode(literal)
+        except ValueError:  # half a surrogate pair, a broken escape: the provider's to judge
+            return _kept(literal, Segment.UNKNOWN, "not readable")
+        if span.kind in (SpanKind.TOOL_ARGUMENT, SpanKind.TOOL_ARGUMENTS):
+            for argument in (text,) if span.kind is SpanKind.TOOL_ARGUMENT else _strings(text):
+                self._known.lines.learn(line_text.split(argument), naming.names(span))
+            return _kept(literal, Segment.UNKNOWN, "the model's own words")
+        is_result = span.kind is SpanKind.TOOL_RESULT
+        segment = segment_of(text, span.call) if is_result else Segment.NARRATIVE
+        if span.is_protected or segment is Segment.PROTECTED:
+            return _kept(literal, Segment.PROTECTED, "protected")
+        if is_result and len(self._known.spans) < self._known.settings.masked_spans:
+            return self._masked(span, literal, segment)
+        why = "nothing shorter"
+        if not self._is_cacheable(span):
+            why = "before the smallest prompt that is cached"
+        else:
+            try:
+                draft = self._shortened(span, text, segment) if is_result else self._folded(_Draft(text), USER_TEXT)
+                encoded = _encoded_if_shorter(draft.text, text, literal)
+                if encoded is not None:
+                    self._learn(draft, span)
+                    return _verdict(literal, encoded, segment, draft.by)
+            except Exception as exc:  # noqa: BLE001 - a fault of ours costs a saving, never a request
+                why = f"failed ({type(exc).__name__})"
+        self._learn(_Draft(text), span)
+        return _kept(literal, segment, why)
+
+    def _shortened(self, span: Span, text: str, segment: Segment) -> _Draft:
+        draft = _Draft(text)
+        for each in self._compressors.block_local:
+            shorter = each.shorten(draft.text, segment)
+            if shorter is not None and len(shorter) < len(draft.text):
+                draft = _Draft(shorter, (*draft.by, each.name))
+        pointer = self._known.wholes.pointer(draft.text, span)
+        if pointer is not None:
+            return _Draft(pointer, (*draft.by, "wholes"), _NOTHING, is_folded=True)
+        return self._folded(draft, TOOL_OUTPUT)
+
+    def _folded(self, draft: _Draft, limits: Limits) -> _Draft:
+        lines = line_text.split(draft.text)
+        folded = self._known.lines.fold(lines, limits)
+        if folded is None:
+            return _Draft(draft.text, draft.by, lines)
+        return _Draft(folded.text, (*draft.by, "lines"), folded.lines, is_folded=True)
+
+    def _learn(self, draft: _Draft, span: Span) -> None:
+        """Note what is sent verbatim; what a pointer stands for is not."""
+        self._known.lines.learn(draft.lines or line_text.split(draft.text), naming.names(span))
+        if span.kind is SpanKind.TOOL_RESULT and not draft.is_folded:
+            self._known.wholes.learn(draft.text, span)
+
+    def _masked(self, span: Span, literal: bytes, segment: Segment) -> Verdict:
+        if len(literal) < _SHORTEST_MASKED_BYTES or span.call is None:
+            return _kept(literal, segment, "too short")
+        return _verdict(literal, msgspec.json.encode(naming.left_out(span.call)), segment, ("masking",))
+
+    def _is_cacheable(self, span: Span) -> bool:
+        """Say whether what goes out before this span is surely enough for the provider to cache.
+
+        Below that size nothing is cached: a prompt that shrinks under it would cost more than it saves.
+        """
+        sent_bytes = self._before + span.start - self._known.removed_bytes
+        return sent_bytes >= self._known.settings.min_cacheable_tokens * _LEAST_BYTES_PER_TOKEN
+
+
+def _decide_as_before(body: bytes, spans: Sequence[Span], known: Conversation) -> None:
+    """Decide all spans as the first compressor did, for conversations that began with it."""
+    results = [span for span in spans if span.kind is SpanKind.TOOL_RESULT]
+    found = {change.start: change.literal for change in repeats.replacements(body, results)}
+    known.rewind(0)
+    for span in spans:
+        known.begin_span()
+        literal = body[span.start : span.end]
+        told = found.get(span.start)
+        verdict = (
+            _kept(literal, Segment.UNKNOWN, "nothing shorter")
+            if told is None
+            else _verdict(literal, told, Segment.UNKNOWN, ("repeats",))
+        )
+        known.end_span(span, verdict)
+
+
+def _encoded_if_shorter(sent: str, text: str, literal: bytes) -> bytes | None:
+    if sent == text:
+        return None
+    encoded = msgspec.json.encode(sent)
+    return encoded if len(encoded) < len(literal) and estimate(sent) < estimate(text) else None
+
+
+def _strings(arguments: str) -> tuple[str, ...]:
+    """Return the strings among a call's arguments, a JSON document; all of it where it is none."""
+    try:
+        values = _OBJECT.decode(arguments)
+    except ValueError:
+        return (arguments,)
+    return tuple(value for value in values.values() if isinstance(value, str))
+
+
+def _kept(literal: bytes, segment: Segment, why: str) -> Verdict:
+    tokens = estimate_literal(literal)
+    return Verdict(None, segment, (), why, tokens, tokens)
+
+
+def _verdict(literal: bytes, encoded: bytes, segment: Segment, by: tuple[str, ...]) -> Verdict:
+    return Verdict(encoded, segment, by, "", estimate_literal(literal), estimate_literal(encoded))

@@ -1,0 +1,91 @@
+"""A text by lines, with line numbers set aside: the same code is recognised whatever a viewer wrote before it."""
+
+import re
+
+import msgspec
+
+_HEAD_CHARS = 28
+_HEAD = re.compile(r"\W*\w+(?:\W+\w+)?")
+_LONGER = ((re.compile(r"\W*\w+(?:\W+\w+){0,3}"), 40), (re.compile(r"\W*\w+(?:\W+\w+){0,7}"), 72))
+_QUOTED_CHARS_MAX = 120
+# `    12\t` of cat -n, `12:` and `12-` of grep -n, `  12→` of reading tools, `12|`.
+_NUMBER = re.compile(r"( *)(\d{1,7})([\t→:|-])")
+_NUMBERED = re.compile(r"^ *\d{1,7}[\t→:|-]", re.MULTILINE)
+_TAG = re.compile(r"</?[a-z_-]+>(?:.{0,40}</[a-z_-]+>)?$")
+_WRAPPER_LINES = 3
+
+
+class Lines(msgspec.Struct, gc=False):
+    """A text by lines: what stands behind each line's number, and the number with what surrounds it.
+
+    `contents[i]` is None where nothing may be matched. `prefixes` is None where no line bears a number.
+    """
+
+    contents: list[str | None]
+    prefixes: list[str] | None
+
+    def raw(self, begin: int, end: int) -> list[str]:
+        """Return lines as they were."""
+        contents = [content or "" for content in self.contents[begin:end]]
+        if self.prefixes is None:
+            return contents
+        return [prefix + content for prefix, content in zip(self.prefixes[begin:end], contents, strict=True)]
+
+
+def split(text: str) -> Lines:
+    r"""Return a text by lines; only `\n` ends one."""
+    raws = text.split("\n")
+    if _NUMBERED.search(text) is None:
+        return Lines(list[str | None](raws), None)
+    contents: list[str | None] = []
+    prefixes: list[str] = []
+    for raw in raws:
+        found = _NUMBER.match(raw)
+        size = found.end() if found is not None else 0
+        prefixes.append(raw[:size])
+        contents.append(raw[size:])
+    return Lines(contents, prefixes)
+
+
+def inner(lines: Lines) -> tuple[int, int]:
+    """Return the range of lines within a tool's own wrapping, tags on lines of their own (`<output>`)."""
+    contents = lines.contents
+    begin, end = 0, len(contents)
+    while begin < min(end, _WRAPPER_LINES) and _TAG.match(contents[begin] or "") is not None:
+        begin += 1
+    while end > max(begin, len(contents) - _WRAPPER_LINES) and _TAG.match(contents[end - 1] or "") is not None:
+        end -= 1
+    return begin, end
+
+
+def head(content: str) -> str:
+    """Return what a line is known by: its first two words, at most 28 characters; empty for none."""
+    found = _HEAD.match(content.lstrip())
+    return found.group()[:_HEAD_CHARS].rstrip() if found is not None else ""
+
+
+def quotes(content: str) -> tuple[str, ...]:
+    """Return what a line may be quoted by, shortest first: its head, four words, eight, all of it."""
+    stripped = content.strip()
+    found = [head(content)]
+    for pattern, chars in _LONGER:
+        longer = pattern.match(stripped)
+        if longer is None:
+            return ()
+        found.append(longer.group()[:chars].rstrip())
+    return tuple(dict.fromkeys((*found, stripped[:_QUOTED_CHARS_MAX])))
+
+
+def renumbered(style: str, number: int) -> str:
+    """Return a line's number with what surrounds it, another number in its place; right-aligned if `style` is."""
+    found = _NUMBER.match(style)
+    if found is None:
+        return ""
+    width = len(found[1]) + len(found[2]) if found[1] else 0
+    return str(number).rjust(width) + found[3]
+
+
+def number_of(prefix: str) -> int:
+    """Return the number in a line's prefix; -1 for none."""
+    found = _NUMBER.match(prefix)
+    return int(found[2]) if found is not None else -1

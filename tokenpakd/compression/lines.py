@@ -1,0 +1,288 @@
+"""Runs of lines that already stand verbatim earlier in the request become one line that says where.
+
+Notation, always a line of its own:
+
+    [12 lines as in fields.py "def _serialize"]
+    [12 lines as in fields.py "def _serialize", without numbers]
+    [+11 lines as in fields.py, numbers shifted]        below the run's first line, which stays
+    [+11 lines as in fields.py, numbered on]            below the run's first line, which stays
+
+What it means: among the earlier texts that go by that name, in order, the first line that begins with the quote
+(and has the same first two words; indentation and line number set aside), or that equals the line that stayed; and
+the lines that follow it there. `numbers shifted`: all line numbers moved by as much as the first one's. `numbered
+on`: the earlier lines bear no numbers, these count on from the first. The encoder looks a pointer up by that rule
+before it uses it, so what is named is what is meant.
+
+Only lines that stand verbatim in what is sent are pointed at: what a pointer stands for is not indexed. What happens
+to a block depends on it and on the blocks before it.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import msgspec
+
+from tokenpakd.compression.line_text import Lines, head, inner, number_of, quotes, renumbered
+from tokenpakd.tokens.estimate import estimate
+
+_CANDIDATES = 16
+_SHORTEST_ANCHOR = 6
+_SAME_HEADS = 32
+_STEP = 32
+_STEPS_PER_LINE = 4
+_TRIES_PER_RUN = 4
+_MARGIN_TOKENS = 6
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How long a run must be: so many lines and characters, or so many characters whatever the lines."""
+
+    lines: int
+    chars: int
+    alone_chars: int
+
+
+TOOL_OUTPUT = Limits(lines=2, chars=40, alone_chars=100)
+USER_TEXT = Limits(lines=4, chars=240, alone_chars=400)
+
+
+class Folded(msgspec.Struct, gc=False):
+    """A text with pointers, and its lines as they are to be learned once it is sent."""
+
+    text: str
+    lines: Lines
+    pointers: int
+
+
+class _Named(msgspec.Struct):
+    """The blocks that go by one name, and their lines by head as far as they were read."""
+
+    blocks: list[tuple[int, int]] = []
+    read: int = 0
+    heads: dict[str, list[int]] = {}
+
+
+class _Run(msgspec.Struct, frozen=True, gc=False):
+    at: int
+    size: int
+    form: str
+
+    @property
+    def keeps_first(self) -> bool:
+        return self.form.startswith("number")
+
+
+_PLAIN, _BARE, _SHIFTED, _COUNTED = "", "without numbers", "numbers shifted", "numbered on"
+
+
+class LineIndex:
+    """The lines of one conversation that were sent verbatim, by content. Grows block by block."""
+
+    def __init__(self) -> None:
+        self._contents: list[str | None] = []
+        self._prefixes: list[str] = []
+        self._places: dict[str, int | list[int]] = {}
+        self._named: dict[str, _Named] = {}
+        self._starts: list[int] = []
+        self._names: list[tuple[str, ...]] = []
+
+    def mark(self) -> int:
+        """Return where the index stands now, for `rollback`."""
+        return len(self._starts)
+
+    def rollback(self, mark: int) -> None:
+        """Forget every block learned after `mark`."""
+        if mark >= len(self._starts):
+            return
+        start = self._starts[mark]
+        for at in range(len(self._contents) - 1, start - 1, -1):
+            content = self._contents[at]
+            if content is None:
+                continue
+            places = self._places.get(content)
+            if isinstance(places, list) and places[-1] == at:
+                places.pop()
+                if len(places) == 1:
+                    self._places[content] = places[0]
+            elif places == at:
+                del self._places[content]
+        for name in {name for names in self._names[mark:] for name in names}:
+            kept = [block for block in self._named[name].blocks if block[0] < start]
+            self._named[name] = _Named(blocks=kept)
+        del self._contents[start:], self._prefixes[start:], self._starts[mark:], self._names[mark:]
+
+    def learn(self, lines: Lines, names: tuple[str, ...]) -> None:
+        """Note a block as it is sent; one without a name cannot be pointed at."""
+        start = len(self._contents)
+        self._starts.append(start)
+        self._names.append(names)
+        if not names:
+            return
+        contents, places = self._contents, self._places
+        contents += lines.contents
+        self._prefixes += lines.prefixes if lines.prefixes is not None else [""] * len(lines.contents)
+        for at, content in enumerate(lines.contents, start):
+            if content is None or len(content) < _SHORTEST_ANCHOR:
+                continue
+            known = places.get(content)
+            if known is None:
+                places[content] = at
+            elif isinstance(known, int):
+                places[content] = [known, at]
+            elif len(known) < _CANDIDATES:
+                known.append(at)
+        contents.append(None)  # no run crosses from one block into the next
+        self._prefixes.append("")
+        for name in names:
+            self._named.setdefault(name, _Named()).blocks.append((start, len(contents)))
+
+    def fold(self, lines: Lines, limits: Limits) -> Folded | None:
+        """Return a text with pointers in it; None where no run is worth one."""
+        places, contents = self._places, lines.contents
+        at, last = inner(lines)
+        steps = _STEPS_PER_LINE * len(contents) + _CANDIDATES
+        fold = _Fold(lines)
+        tries, tried_until = 0, 0
+        while at < last and steps > 0:
+            content = contents[at]
+            known = places.get(content) if content is not None else None
+            if known is None:
+                at += 1
+                continue
+            run = self._longest(lines, at, last, (known,) if isinstance(known, int) else known)
+            steps -= run.size // _STEP + 1
+            told = self._told(lines, at, run, limits)
+            if told is not None:
+                fold.replace(at + run.keeps_first, at + run.size, told)
+                at += run.size
+                continue
+            # A run that cannot be told from its first line on may be from the next; not for ever, it may be long.
+            tries = tries + 1 if at < tried_until else 0
+            tried_until = max(tried_until, at + run.size)
+            at = tried_until if tries >= _TRIES_PER_RUN else at + 1
+        return fold.finished()
+
+    def _longest(self, lines: Lines, at: int, last: int, places: Sequence[int]) -> _Run:
+        best = _Run(places[0], 0, _PLAIN)
+        for place in places:
+            size = self._equal(lines.contents, at, last, place)
+            if size > best.size:
+                run = self._formed(lines, at, place, size)
+                if run.size > best.size:
+                    best = run
+        return best
+
+    def _equal(self, mine: list[str | None], at: int, last: int, place: int) -> int:
+        theirs = self._contents
+        limit = min(last - at, len(theirs) - place)
+        size = 0
+        while size < limit:
+            step = min(_STEP, limit - size)
+            if mine[at + size : at + size + step] == theirs[place + size : place + size + step]:
+                size += step
+                continue
+            while mine[at + size] == theirs[place + size]:
+                size += 1
+            break
+        return size
+
+    def _formed(self, lines: Lines, at: int, place: int, size: int) -> _Run:
+        """Return how far the line numbers of both sides agree in one way, and in which."""
+        theirs = self._prefixes[place : place + size]
+        if lines.prefixes is None:
+            if not any(theirs):
+                return _Run(place, size, _PLAIN)
+            mine = [""] * size
+        else:
+            mine = lines.prefixes[at : at + size]
+        if mine == theirs:
+            return _Run(place, size, _PLAIN)
+        if mine[0] == theirs[0]:
+            return _Run(place, _agreeing(mine, theirs), _PLAIN)
+        if not mine[0]:
+            numbered = ["" if prefix else "-" for prefix in theirs]
+            return _Run(place, _agreeing(mine, numbered), _BARE)
+        first = number_of(mine[0])
+        if not theirs[0]:
+            counted = [renumbered(mine[0], first + n) if not prefix else "" for n, prefix in enumerate(theirs)]
+            return _Run(place, _agreeing(mine, counted), _COUNTED)
+        shift = first - number_of(theirs[0])
+        shifted = [renumbered(mine[0], number_of(prefix) + shift) if prefix else "-" for prefix in theirs]
+        return _Run(place, _agreeing(mine, shifted), _SHIFTED)
+
+    def _told(self, lines: Lines, at: int, run: _Run, limits: Limits) -> str | None:
+        """Return the pointer to a run; None where it is too short, saves nothing or cannot be named."""
+        folded = lines.raw(at + run.keeps_first, at + run.size)
+        text = "\n".join(folded)
+        if not folded or len(text) < limits.chars or (len(folded) < limits.lines and len(text) < limits.alone_chars):
+            return None
+        spare = estimate(text) - _MARGIN_TOKENS
+        content = self._contents[run.at] or ""
+        for name in self._names[bisect_right(self._starts, run.at) - 1]:
+            if run.keeps_first:
+                if not self._is_first(name, content, run.at, is_whole=True):
+                    continue
+                told = f"[+{len(folded)} lines as in {name}, {run.form}]"
+                return told if estimate(told) <= spare else None
+            for quote in quotes(content):
+                if self._is_first(name, quote, run.at):
+                    told = f'[{len(folded)} lines as in {name} "{quote}"{", " + run.form if run.form else ""}]'
+                    return told if estimate(told) <= spare and len(told) < len(text) else None
+        return None
+
+    def _is_first(self, name: str, quote: str, place: int, *, is_whole: bool = False) -> bool:
+        """Say whether a quote finds that line: the first of that name's lines which begins with it."""
+        named = self._named[name]
+        while named.read < len(named.blocks):
+            start, end = named.blocks[named.read]
+            for at, content in enumerate(self._contents[start:end], start):
+                if content is not None and len(content) >= _SHORTEST_ANCHOR:
+                    places = named.heads.setdefault(head(content), [])
+                    if len(places) < _SAME_HEADS:
+                        places.append(at)
+            named.read += 1
+        short = head(quote)
+        if len(short) < _SHORTEST_ANCHOR:
+            return False
+        for at in named.heads.get(short, ()):
+            content = self._contents[at] or ""
+            if content == quote if is_whole else content.lstrip().startswith(quote):
+                return at == place
+        return False
+
+
+class _Fold:
+    """A text while runs of it are being replaced."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._done = 0
+        self._texts: list[str] = []
+        self._contents: list[str | None] = []
+        self._prefixes: list[str] = []
+        self._pointers = 0
+
+    def replace(self, begin: int, end: int, told: str) -> None:
+        self._keep(begin)
+        self._done = end
+        self._texts.append(told)
+        self._contents.append(None)
+        self._prefixes.append("")
+        self._pointers += 1
+
+    def finished(self) -> Folded | None:
+        if not self._pointers:
+            return None
+        self._keep(len(self._lines.contents))
+        prefixes = None if self._lines.prefixes is None else self._prefixes
+        return Folded("\n".join(self._texts), Lines(self._contents, prefixes), self._pointers)
+
+    def _keep(self, end: int) -> None:
+        lines, begin = self._lines, self._done
+        self._texts += lines.raw(begin, end)
+        self._contents += lines.contents[begin:end]
+        self._prefixes += lines.prefixes[begin:end] if lines.prefixes is not None else [""] * (end - begin)
+
+
+def _agreeing(mine: list[str], theirs: list[str]) -> int:
+    return next((n for n, (left, right) in enumerate(zip(mine, theirs, strict=True)) if left != right), len(mine))

@@ -1,0 +1,77 @@
+"""What to call an earlier text, in words the model has before its eyes: a file, a command, a tool and its argument."""
+
+import re
+from collections.abc import Iterator
+
+from tokenpakd.exchange.request import Call, Span, SpanKind
+
+USER = "a user message"
+"""The name of every text of the user's."""
+
+_COMMAND_CHARS = 28
+_TOOL_CHARS = 64
+_CHANGED_FOLDER = re.compile(r"^cd [^&;|]{1,60}(?:&&|;) *")
+# A path or file name with an extension: `fields.py`, `src/a.tar.gz`; not `0.9.1`, not `2>&1`.
+_FILE = re.compile(r"(?<![\w./@+-])[\w./@+-]*[A-Za-z_-][\w@+-]*\.[A-Za-z]\w{0,6}(?![\w./@+…-])")
+_SHELLS = frozenset(("bash", "shell", "local_shell", "exec_command", "terminal", "execute", "run", "cmd", "powershell"))
+
+
+def names(span: Span) -> tuple[str, ...]:
+    """Return the names a block answers to, shortest first; empty where it cannot be named.
+
+    A block of a call is named by the file its main argument mentions, by that file's whole path, and by the
+    command itself. None of it is longer than some 60 characters.
+    """
+    if span.kind is SpanKind.USER_TEXT:
+        return (USER,)
+    return tuple(dict.fromkeys(_names(span.call))) if span.call is not None else ()
+
+
+def same_output(call: Call, *, times: int, is_whole: bool) -> str:
+    """Return the words for an output that stands earlier; `times`: how many calls of that name were answered so far."""
+    name = " ".join(call.name[:_TOOL_CHARS].split())
+    what = "same output as" if is_whole else "same text as in the output of"
+    if not call.label:
+        which = f"{_nth(call.ordinal)} {name} call"
+    elif times > 1:
+        which = f'{_nth(call.ordinal)} "{call.label}" ({name})'
+    else:
+        which = f'earlier "{call.label}" ({name})'
+    return f"[{what} your {which}, unchanged]"
+
+
+def left_out(call: Call) -> str:
+    """Return the words for an old output that was masked."""
+    name = " ".join(call.name[:_TOOL_CHARS].split())
+    return (
+        f'[old output of your earlier "{call.label}" ({name}) left out]'
+        if call.label
+        else f"[old {name} output left out]"
+    )
+
+
+def _nth(number: int) -> str:
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+def _names(call: Call) -> Iterator[str]:
+    label = _CHANGED_FOLDER.sub("", call.label)
+    file = _FILE.search(label)
+    if file is not None:
+        path = file.group()
+        yield path.rsplit("/", 1)[-1]
+        yield path
+    if not label:
+        yield call.name
+        return
+    command = f'"{_short(label)}"'
+    yield command if call.name.lower() in _SHELLS else f"{call.name} {command}"
+
+
+def _short(label: str) -> str:
+    if len(label) <= _COMMAND_CHARS:
+        return label
+    cut = label[:_COMMAND_CHARS]
+    return cut.rsplit(" ", 1)[0] or cut

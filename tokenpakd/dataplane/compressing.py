@@ -1,0 +1,43 @@
+"""Door: the compress room with the worker's memory, and a thread for what would hold the event loop up."""
+
+import trio
+
+from tokenpakd.compression.memory import Memory
+from tokenpakd.config.cache_terms import CacheTermsBook
+from tokenpakd.dataplane.plan import Plan
+from tokenpakd.dataplane.stages import compress
+from tokenpakd.dataplane.stages.compress import Known
+
+INLINE_BYTES_MAX = 16_384
+"""New text up to here is decided on the event loop: 0.08 s per MB, so at most some 1.3 ms."""
+
+_THREADS = 1
+"""They share one interpreter: a second would only slow the event loop down."""
+
+
+class Compressing:
+    """Carries plans through the compress room. `memory` is this worker's, bounded."""
+
+    def __init__(self, terms: CacheTermsBook) -> None:
+        self.terms = terms
+        self.memory = Memory()
+        self._threads = trio.CapacityLimiter(_THREADS)
+
+    async def apply(self, plan: Plan) -> tuple[Plan, str]:
+        """Return the plan with what the room made of its body, and what it says of it."""
+        settings = compress.settings_of(plan)
+        if settings is None or plan.body is None:
+            return plan, "untouched"
+        key = plan.conversation
+        known = Known(*self.memory.take(key, plan.body, plan.look)) if key is not None else Known()
+        terms = self.terms.terms_for(plan.look.model, plan.endpoint.dialect)
+        if compress.new_bytes(plan, known, settings) <= INLINE_BYTES_MAX:
+            plan, said, conversation = compress.apply(plan, settings, known, terms)
+        else:
+            # Left alone when the client goes: it ends by itself, and what it knows is not kept.
+            plan, said, conversation = await trio.to_thread.run_sync(
+                compress.apply, plan, settings, known, terms, abandon_on_cancel=True, limiter=self._threads
+            )
+        if key is not None and conversation is not None:
+            self.memory.keep(key, conversation)
+        return plan, said
