@@ -33,9 +33,11 @@ SUMMARIES = {
     "pause": "Pass requests through untouched, for some minutes or until resume.",
     "resume": "End a pause.",
     "stats": "Requests, tokens and savings of this run, today and of all time.",
+    "savings": "What was removed, what the provider measured, and what that saved, simulated and signed.",
     "recent": "The last exchanges, newest first.",
     "tail": "The last exchanges, and new ones as they end with -f.",
     "trace": "One exchange: every room with its milliseconds and what it decided.",
+    "explain": "One exchange: which text became what, by which compressor, and why the rest stayed.",
     "config": "Every key with its value and where that comes from.",
     "providers": "Which providers are called, where and with whose key.",
     "models": "Models that passed through here, and names that are known.",
@@ -46,11 +48,12 @@ SUMMARIES = {
     "version": "Versions of tokenpakctl and of the daemon.",
     "integrate": "Point a client at the daemon, or take that back.",
     "service": "Install, remove or look at the user service.",
+    "replay": "Run a transcript offline through the engine; both bills.",
     "completion": "Print a completion script for your shell.",
 }
 """Every verb with its line in the help; the module of the same name is loaded when the verb is used."""
 
-LOCAL = frozenset({"integrate", "service", "completion"})
+LOCAL = frozenset({"integrate", "service", "replay", "completion"})
 """Verbs that have no method of their own on the control socket."""
 
 

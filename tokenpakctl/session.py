@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tokenpakd.paths import Paths
 
 OK, FAILED, USAGE, UNAVAILABLE = 0, 1, 2, 69
-_ASCII = {"✓": "ok", "✗": "FAIL", "→": "->", "·": "-", "–": "-", "…": "..."}
+_ASCII = {"−": "-", "±": "+-", "✓": "ok", "✗": "FAIL", "→": "->", "·": "-", "–": "-", "…": "..."}
 
 
 class Failed(Exception):

@@ -43,4 +43,5 @@ def report(trace: View) -> str:
     lines = [exchange_line(trace), ""]
     lines.append(table(("room", "time", "decided"), rooms, right=(1,)) if rooms else "no rooms on record")
     lines += ["", *(f"{name:<9} {text}" for name, text in facts if text)]
+    lines += ["", f"`tokenpakctl explain {trace.text('id')}` shows what became of each span."]
     return "\n".join(lines)

@@ -1,88 +1,57 @@
-"""Conversations that were compressed beside conversations that were left alone. Pure.
+"""What two arms of conversations say: compressed ones beside those that were left alone. Pure.
 
-What the provider measured, priced, and nothing simulated. Conversations were drawn, requests were not: those of one
-conversation resemble each other, so an arm's mean is a ratio over conversations (all units by all requests) and its
-error that of such a ratio. A compressed conversation counts only where it began within a day of the time in which
-conversations were held out: a month before the holdout was switched on, the work was other work.
+Everything in it was measured by the provider and priced; nothing is simulated. Conversations were drawn, requests were
+not, so it is the number of conversations that decides how much a difference means.
 """
 
-import math
-from collections.abc import Sequence
-from typing import NamedTuple
-
-import msgspec
-
+from tokenpakd.exchange.savings import ArmComparison, ArmFigures
 from tokenpakd.ipc.savings_api import ArmResult, HoldoutResult, Verdict
 
 CONVERSATIONS_MIN = 5
 """Fewer in one arm say nothing."""
 
-_AROUND_MS = 86_400_000
 _Z = 1.959964  # two-sided 95 % of the normal distribution
 
 
-class ConversationUse(msgspec.Struct, frozen=True):
-    """What one conversation cost: the price-weighted input of its requests, in thousandths of an uncached token."""
-
-    arm: str
-    began_unix_ms: int
-    requests: int
-    milli_units: int
-
-
-class _Mean(NamedTuple):
-    milli_units: float
-    variance: float
-    """Of the mean; 0 where one conversation alone cannot tell."""
-
-
-def compare(uses: Sequence[ConversationUse]) -> HoldoutResult | None:
-    """Yield both arms and their difference, positive where compression paid; None without conversations of both."""
-    held_out = [use for use in uses if use.arm == "holdout" and use.requests > 0]
-    if not held_out:
+def judged(arms: ArmComparison) -> HoldoutResult | None:
+    """Yield both arms and what was saved per request, below zero for a loss; None until both were measured."""
+    if arms.per_request is None or not arms.on.conversations or not arms.holdout.conversations:
         return None
-    first = min(use.began_unix_ms for use in held_out) - _AROUND_MS
-    last = max(use.began_unix_ms for use in held_out) + _AROUND_MS
-    compressed = [use for use in uses if use.arm == "on" and use.requests > 0 and first <= use.began_unix_ms <= last]
-    if not compressed:
-        return None
-    on, off = _mean(compressed), _mean(held_out)
-    difference, error = off.milli_units - on.milli_units, math.sqrt(on.variance + off.variance)
-    is_few = min(len(compressed), len(held_out)) < CONVERSATIONS_MIN
-    half = _student(min(len(compressed), len(held_out)) - 1) * error
-    spans_zero = abs(difference) <= half
-    verdict: Verdict = "too_few" if is_few else "unclear" if spans_zero else "saves" if difference > 0 else "costs"
+    # The store takes what was held out from what was compressed; what was saved is the other way round.
+    saved, error = -arms.per_request.units.mean, arms.per_request.units.standard_error
+    fewest = min(arms.on.conversations, arms.holdout.conversations)
+    if fewest < CONVERSATIONS_MIN or error is None:
+        return _result(arms, saved, None, None, "too_few")
+    half = _student(fewest - 1) * error
+    verdict: Verdict = "unclear" if abs(saved) <= half else "saves" if saved > 0 else "costs"
+    return _result(arms, saved, error, half, verdict)
+
+
+def _result(
+    arms: ArmComparison, saved: float, error: float | None, half: float | None, verdict: Verdict
+) -> HoldoutResult:
     return HoldoutResult(
-        compressed=_arm(compressed, on),
-        held_out=_arm(held_out, off),
-        saved_milli_units_per_request=round(difference),
-        standard_error_milli_units=None if is_few else round(error),
-        interval_milli_units=None if is_few else (round(difference - half), round(difference + half)),
+        compressed=_arm(arms.on),
+        held_out=_arm(arms.holdout),
+        saved_milli_units_per_request=round(1000 * saved),
+        standard_error_milli_units=None if error is None else round(1000 * error),
+        interval_milli_units=None if half is None else (round(1000 * (saved - half)), round(1000 * (saved + half))),
         verdict=verdict,
     )
 
 
-def _mean(uses: Sequence[ConversationUse]) -> _Mean:
-    requests = sum(use.requests for use in uses)
-    mean = sum(use.milli_units for use in uses) / requests
-    if len(uses) < 2:
-        return _Mean(mean, 0.0)
-    spread = sum((use.milli_units - mean * use.requests) ** 2 for use in uses)
-    return _Mean(mean, len(uses) / (len(uses) - 1) * spread / requests**2)
-
-
-def _arm(uses: Sequence[ConversationUse], mean: _Mean) -> ArmResult:
+def _arm(figures: ArmFigures) -> ArmResult:
+    per_request = figures.units_per_request
     return ArmResult(
-        conversations=len(uses),
-        requests=sum(use.requests for use in uses),
-        milli_units_per_request=round(mean.milli_units),
+        conversations=figures.conversations,
+        requests=figures.requests,
+        milli_units_per_request=None if per_request is None else round(1000 * per_request.mean),
+        requests_left_out=figures.requests_unmeasured + figures.requests_unweighted,
     )
 
 
 def _student(freedom: int) -> float:
     """Yield the two-sided 95 % quantile of Student's distribution; within 1 % from 4 degrees of freedom on."""
-    if freedom < 1:
-        return math.inf
     return (
         _Z
         + (_Z**3 + _Z) / (4 * freedom)

@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import trio
 
+from tokenpakd.config.cache_terms import CacheTermsBook, load
 from tokenpakd.control.daemon import Daemon
 from tokenpakd.control.dispatch import VerbFailed
-from tokenpakd.exchange.views import ExchangeView, Stats, Totals, TraceView
-from tokenpakd.storage import reading, totals
+from tokenpakd.exchange.savings import InputWeights, SavingsBy, SavingsGroup, SavingsView
+from tokenpakd.exchange.views import ExchangeView, ExplainView, Stats, Totals, TraceView
+from tokenpakd.storage import explaining, reading, totals
+from tokenpakd.storage import savings as sums
 from tokenpakd.storage.connection import StorageError
 
 Found = TypeVar("Found")
@@ -58,6 +62,44 @@ async def trace(daemon: Daemon, request_id: str) -> TraceView | None:
       VerbFailed: the store cannot be read.
     """
     return await _read(daemon, lambda database: reading.trace(database, request_id))
+
+
+async def explain(daemon: Daemon, request_id: str) -> ExplainView | None:
+    """Yield what compression did to one exchange; None when nothing is on record.
+
+    Raises:
+      VerbFailed: the store cannot be read.
+    """
+    return await _read(daemon, lambda database: explaining.explain(database, request_id))
+
+
+@cache
+def cache_terms() -> CacheTermsBook:
+    """Yield what providers' caches cost; read from the package once."""
+    return load()
+
+
+async def savings(
+    daemon: Daemon,
+    *,
+    since_unix_ms: int,
+    by: SavingsBy | None,
+    weights_of: Callable[[str | None, str], InputWeights | None],
+) -> tuple[SavingsView, tuple[SavingsGroup, ...]]:
+    """Yield the sums of what arrived since then, in groups where asked for, and once more by model.
+
+    Raises:
+      VerbFailed: the store cannot be read.
+    """
+
+    def ask(database: Path) -> tuple[SavingsView, tuple[SavingsGroup, ...]]:
+        found, by_model = (
+            sums.savings(database, since_unix_ms=since_unix_ms, by=each, weights_of=weights_of)
+            for each in (by, SavingsBy.MODEL)
+        )
+        return found, by_model.groups
+
+    return await _read(daemon, ask)
 
 
 async def _read(daemon: Daemon, ask: Callable[[Path], Found]) -> Found:

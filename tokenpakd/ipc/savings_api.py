@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from tokenpakd.exchange.savings import SavingsGroup
+
 Verdict = Literal["too_few", "unclear", "saves", "costs"]
 By = Literal["model", "day", "arm", "repo"]
 
@@ -29,7 +31,9 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
 
     conversations: int
     requests: int
-    milli_units_per_request: int
+    milli_units_per_request: int | None
+    requests_left_out: int = 0
+    """The provider reported no usage, or nobody knows what the model's cache costs."""
 
 
 class HoldoutResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,3 +51,32 @@ class HoldoutResult(msgspec.Struct, frozen=True, kw_only=True):
     interval_milli_units: tuple[int, int] | None
     verdict: Verdict
     confidence: str = "provider-measured"
+
+
+class ConfidenceResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What each of the figures rests on."""
+
+    removed: str = "estimated"
+    measured: str = "provider-measured"
+    simulated: str = "simulated"
+    would_save: str = "estimated"
+
+
+class SavingsResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Three sets of figures that are never added up; in `groups` too where `by` was asked for.
+
+    `raw_milli_units`: what the provider measured, priced, and the simulated saving: the bill without compression.
+    `share` is the saving's part of it, below zero for a loss. Both None where nothing was measured or simulated.
+    `terms_as_of`: the date of the cache prices.
+    """
+
+    since_unix_ms: int
+    by: By | None
+    total: SavingsGroup
+    groups: tuple[SavingsGroup, ...] = ()
+    groups_left_out: int = 0
+    raw_milli_units: int | None = None
+    share: float | None = None
+    terms_as_of: str = ""
+    confidence: ConfidenceResult = ConfidenceResult()
+    holdout: HoldoutResult | None = None

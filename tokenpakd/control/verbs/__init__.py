@@ -4,6 +4,7 @@ from tokenpakd.control.dispatch import AnyVerb
 from tokenpakd.control.verbs import (
     config,
     doctor,
+    explain,
     logs,
     mode,
     models,
@@ -13,6 +14,7 @@ from tokenpakd.control.verbs import (
     reload,
     restart,
     resume,
+    savings,
     stats,
     status,
     stop,
@@ -24,6 +26,7 @@ from tokenpakd.control.verbs import (
 VERBS: tuple[AnyVerb, ...] = (
     config.VERB,
     doctor.VERB,
+    explain.VERB,
     logs.VERB,
     mode.VERB,
     models.VERB,
@@ -33,6 +36,7 @@ VERBS: tuple[AnyVerb, ...] = (
     reload.VERB,
     restart.VERB,
     resume.VERB,
+    savings.VERB,
     stats.VERB,
     status.VERB,
     stop.VERB,

@@ -9,45 +9,15 @@ import pytest
 import trio
 
 from tests.tokenpakd.control.daemon_double import DaemonDouble, Json, ask, call_of
+from tests.tokenpakd.control.recorded import record
 from tokenpakd.config.load import ConfigError, Problem
 from tokenpakd.control.dispatch import Call
 from tokenpakd.control.verbs import VERBS
-from tokenpakd.exchange.request import RequestId
-from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, RoomTrace, TelemetryState
-from tokenpakd.exchange.usage import Usage
+from tokenpakd.exchange.row import Outcome, TelemetryState
 from tokenpakd.ipc.control_api import FOREVER_UNIX_MS, PROTOCOL
 from tokenpakd.ipc.worker_api import Heartbeat
-from tokenpakd.storage import migrations
-from tokenpakd.storage.connection import open_writer
 from tokenpakd.storage.recorder import Recorder
 from tokenpakd.tip.modes import Mode
-
-
-@pytest.fixture
-def daemon(tmp_path: Path) -> DaemonDouble:
-    return DaemonDouble(tmp_path)
-
-
-@pytest.fixture
-def recorder(daemon: DaemonDouble) -> Recorder:
-    connection = open_writer(Path(daemon.database), busy_ms=100)
-    migrations.migrate(connection, backup=None)
-    connection.close()
-    return Recorder(Path(daemon.database), boot_id=daemon.boot_id, worker="w")
-
-
-def _record(recorder: Recorder, name: str, outcome: Outcome = Outcome.OK) -> None:
-    opened = OpenRow(
-        id=RequestId(name), at_unix_ms=round(time.time() * 1000), boot_id="boot", worker="w", path="/v1/messages",
-        dialect="anthropic_messages", provider="anthropic", model="claude-x", is_stream=False, mode="hybrid",
-        conversation=None, client="test", bytes_received=100, bytes_sent=80, saved_tokens=7, sent_tokens_estimate=20,
-        spans_replaced=1,
-    )  # fmt: skip
-    recorder.open(opened, None)
-    rooms = (RoomTrace("guard", 0.1, "passed"),)
-    recorder.close(
-        CloseRow(opened=opened, outcome=outcome, status=200, usage=Usage(input_uncached=20, output=5), rooms=rooms)
-    )
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
@@ -79,9 +49,9 @@ async def test_status_adds_up_workers_and_tells_the_worst(daemon: DaemonDouble) 
 
 
 async def test_status_shows_today_and_the_last_error(daemon: DaemonDouble, recorder: Recorder) -> None:
-    _record(recorder, "req_bad", Outcome.UPSTREAM_ERROR)
-    _record(recorder, "req_gone", Outcome.CLIENT_GONE)
-    _record(recorder, "req_good")
+    record(recorder, "req_bad", Outcome.UPSTREAM_ERROR)
+    record(recorder, "req_gone", Outcome.CLIENT_GONE)
+    record(recorder, "req_good")
     result = (await ask(daemon, "status"))["result"]
     assert result["requests_today"] == 3
     assert result["saved_today_tokens"] == 21
@@ -126,7 +96,7 @@ async def test_reload_says_what_took_effect_or_why_nothing_did(daemon: DaemonDou
 
 
 async def test_stats_and_models_come_from_the_store(daemon: DaemonDouble, recorder: Recorder) -> None:
-    _record(recorder, "req_1")
+    record(recorder, "req_1")
     stats = (await ask(daemon, "stats"))["result"]
     assert (stats["session"]["requests"], stats["today"]["output_tokens"]) == (1, 5)
     models = (await ask(daemon, "models"))["result"]
@@ -136,7 +106,7 @@ async def test_stats_and_models_come_from_the_store(daemon: DaemonDouble, record
 
 async def test_recent_is_newest_first_and_bounded(daemon: DaemonDouble, recorder: Recorder) -> None:
     for name in ("req_1", "req_2", "req_3"):
-        _record(recorder, name)
+        record(recorder, name)
     found = (await ask(daemon, "recent", {"limit": 2}))["result"]["requests"]
     assert [exchange["id"] for exchange in found] == ["req_3", "req_2"]
     for limit in (0, 1001, "x"):
@@ -144,7 +114,7 @@ async def test_recent_is_newest_first_and_bounded(daemon: DaemonDouble, recorder
 
 
 async def test_trace_of_a_known_and_of_an_unknown_id(daemon: DaemonDouble, recorder: Recorder) -> None:
-    _record(recorder, "req_1")
+    record(recorder, "req_1")
     found = (await ask(daemon, "trace", {"id": "req_1"}))["result"]
     assert found["rooms"] == [{"room": "guard", "ms": 0.1, "decided": "passed"}]
     error = (await ask(daemon, "trace", {"id": "req_2"}))["error"]
@@ -152,7 +122,7 @@ async def test_trace_of_a_known_and_of_an_unknown_id(daemon: DaemonDouble, recor
     assert (await ask(daemon, "trace", {"id": ""}))["error"]["code"] == -32602
 
 
-@pytest.mark.parametrize("verb", ["stats", "recent", "models"])
+@pytest.mark.parametrize("verb", ["stats", "recent", "models", "savings"])
 async def test_a_store_that_cannot_be_read_is_an_error_that_reassures(daemon: DaemonDouble, verb: str) -> None:
     error = (await ask(daemon, verb))["error"]
     assert error["code"] == -32002
@@ -161,12 +131,12 @@ async def test_a_store_that_cannot_be_read_is_an_error_that_reassures(daemon: Da
 
 async def test_tail_sends_the_backlog_and_then_what_closes(daemon: DaemonDouble, recorder: Recorder) -> None:
     for name in ("req_1", "req_2", "req_3"):
-        _record(recorder, name)
+        record(recorder, name)
     assert await _watched(daemon, recorder, {"backlog": 2}) == ["req_2", "req_3", "req_new", "req_newer"]
 
 
 async def test_tail_without_backlog_sends_new_ones_only(daemon: DaemonDouble, recorder: Recorder) -> None:
-    _record(recorder, "req_1")
+    record(recorder, "req_1")
     assert await _watched(daemon, recorder, {"backlog": 0}) == ["req_new", "req_newer"]
 
 
@@ -193,8 +163,8 @@ async def _watched(daemon: DaemonDouble, recorder: Recorder, params: Json) -> li
                 await has_begun.wait()
             else:
                 await _has_looked(daemon)
-            _record(recorder, "req_new")
-            _record(recorder, "req_newer")
+            record(recorder, "req_new")
+            record(recorder, "req_newer")
             await has_both.wait()
             nursery.cancel_scope.cancel()
     return seen
