@@ -19,8 +19,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     """True where the counter is the model's own tokenizer."""
 
 
-# Claude's tokenizers are not public. 1.18 and 1.53 are o200k to what the provider reports, for source code and prose in
-# English; a language or a kind of text may be 20 % off either way.
+# Claude's tokenizers are not public. 1.18 and 1.53 (from 4.7 on) are what others found between o200k and the provider's
+# reports; nobody measured them here.
 _CLAUDE_OLD = Family(name="claude-3", counter="o200k", factor=1.18, is_own=False)
 _CLAUDE_NEW = Family(name="claude-5", counter="o200k", factor=1.53, is_own=False)
 _O200K = Family(name="o200k", counter="o200k", factor=1.0, is_own=True)
