@@ -25,8 +25,8 @@ _ESC = "\x1b"
 _COLOUR = re.compile(r"\x1b\[[\d;:]*m")
 # Titles, links, character sets, modes: nothing of them is seen on a line.
 _UNSEEN = re.compile(r"\x1b(?:\[[\d;:]*m|\[[?>=][\d;]*[hl]|\][^\x07\x1b\n]{0,2048}(?:\x07|\x1b\\)|[()][0-9AB]|[=>])")
-# The start of a sequence that was cut off by the end of the text; what follows an unknown sequence is unknown, too.
-_HALF = re.compile(r"\x1b(?:[\[\]()][^\x07\x1b\n]{0,64})?\Z")
+# A sequence that the end of the text cut off stays as it is.
+_HALF = re.compile(r"\x1b(?:\[[\d;:?]*|\][^\x07\x1b\n]{0,64}|[()])?\Z")
 _TO_COLUMN_1 = re.compile(r"\x1b\[[01]?G")
 _IN_LINE = re.compile(r"\x1b\[[02]?K")
 _STEPS = re.compile(r"\r|\x08+|\x1b\[[02]?K|(?:[^\r\x08\x1b]|\x1b(?!\[[02]?K))+")
