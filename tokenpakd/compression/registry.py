@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tokenpakd.compression import prefixes
+from tokenpakd.compression import prefixes, terminal
 from tokenpakd.compression.segments import Segment
 from tokenpakd.tip.modes import Mode
 
@@ -41,6 +41,7 @@ class CompressorSet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LOSSLESS = (
+    Compressor(name="terminal", loss=Loss.NONE, shorten=terminal.shorten),
     Compressor(name="prefixes", loss=Loss.NONE, shorten=prefixes.shorten),
 )
 _SETS = {

@@ -15,6 +15,7 @@ import msgspec
 
 from tokenpakd.dataplane.compressing import Compressing
 from tokenpakd.dataplane.exchange_log import ExchangeLog, Recorder
+from tokenpakd.dataplane.observing import Observing
 from tokenpakd.dataplane.plan import Plan
 from tokenpakd.dataplane.relay import Client, relay
 from tokenpakd.dataplane.stages import (
@@ -56,6 +57,8 @@ class Plane(Protocol):
     @property
     def compressing(self) -> Compressing: ...
     @property
+    def observing(self) -> Observing: ...
+    @property
     def clock(self) -> Callable[[], float]: ...
     @property
     def is_leaving(self) -> bool:
@@ -91,6 +94,7 @@ async def handle(arrival: Arrival, client: Client, plane: Plane) -> None:
     try:
         plan = await _prepare(plan, journal, plane)
         await _forward(plan, arrival, client, journal, plane)
+        plane.observing.offer(plan)
     except Refused as refused:
         journal.close(Outcome.REFUSED, status=refused.status, error_code=refused.code)
         await refuse(refused, plan.inbound, plan.endpoint, client, dialect_name=plan.look.dialect)

@@ -13,6 +13,7 @@ import trio
 from tokenpakd import __version__
 from tokenpakd.config.cache_terms import CacheTermsBook
 from tokenpakd.dataplane.compressing import Compressing
+from tokenpakd.dataplane.observing import Observing
 from tokenpakd.dataplane.stages import guard
 from tokenpakd.dataplane.upstream import Upstream
 from tokenpakd.exchange.faults import Refused
@@ -54,6 +55,7 @@ class Worker:
         self.upstream = upstream
         self.recorder = recorder
         self.compressing = Compressing(terms)
+        self.observing = Observing(terms, recorder)
         self.clock: Callable[[], float] = time.perf_counter
         self.is_leaving = False
         self.is_stopping = False

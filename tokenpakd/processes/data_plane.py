@@ -105,6 +105,7 @@ async def _serve(
         accepting: trio.CancelScope = await process.start(_accept, doors)
         process.start_soon(server.keep_deadlines)
         process.start_soon(worker.upstream.keep_fresh)
+        process.start_soon(worker.observing.run)
         process.start_soon(_beat, worker, link, heap)
         await link.send(Ready(generation=worker.snapshot.generation))
         # What start-up made lives as long as the process; the collector need not walk it again.

@@ -11,6 +11,7 @@ from tokenpakd.config.schema import Config
 from tokenpakd.config.sections import Provider as Section
 from tokenpakd.dataplane.call import UpstreamCall
 from tokenpakd.dataplane.compressing import Compressing
+from tokenpakd.dataplane.observing import Observing
 from tokenpakd.dataplane.plan import Plan
 from tokenpakd.dataplane.stages import guard
 from tokenpakd.dialects.classify import classify
@@ -78,6 +79,7 @@ class FakeRecorder:
         self.opened: list[OpenRow] = []
         self.closed: list[CloseRow] = []
         self.pins: dict[str, Pin] = {}
+        self.would_save: dict[RequestId, tuple[int, int | None]] = {}
 
     def open(self, row: OpenRow, pin: Pin | None) -> None:
         self.opened.append(row)
@@ -86,6 +88,9 @@ class FakeRecorder:
 
     def close(self, row: CloseRow) -> None:
         self.closed.append(row)
+
+    def note_would_save(self, request_id: RequestId, tokens: int, milli_units: int | None) -> None:
+        self.would_save[request_id] = (tokens, milli_units)
 
     def load_pin(self, conversation: str, epoch: int) -> Pin | None:
         pin = self.pins.get(conversation)
@@ -102,6 +107,7 @@ class FakePlane:
         self.providers: Mapping[str, Provider] = registry.known(snapshot.config)
         self.is_leaving = False
         self.compressing = Compressing(cache_terms.load())
+        self.observing = Observing(self.compressing.terms, self.recorder)
         self.done: list[CloseRow] = []
         self.refusals: list[str] = []
         self.fault: Refused | None = None

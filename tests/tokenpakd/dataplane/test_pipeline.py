@@ -197,7 +197,7 @@ def crash(*args: object, **kwargs: object) -> None:
     ("room", "name"),
     [
         (parse, "look"), (route, "decide"), (gate, "apply"), (cache, "apply"), (limit, "apply"), (inject, "apply"),
-        (compress, "apply"), (mark, "apply"), (check, "apply"), (translate, "apply"), (forward, "call"),
+        (compress, "settings_of"), (mark, "apply"), (check, "apply"), (translate, "apply"), (forward, "call"),
         (record, "opening_row"),
     ],
     ids=lambda value: value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else "",

@@ -26,7 +26,9 @@ def twice() -> bytes:
         use = {"type": "tool_use", "id": turn, "name": "Read", "input": {"file_path": "a.txt"}}
         result = {"type": "tool_result", "tool_use_id": turn, "content": TEXT}
         messages += [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
-    return json.dumps({"model": "claude-sonnet-4-5", "messages": messages}).encode()
+    return json.dumps(
+        {"model": "claude-sonnet-4-5", "cache_control": {"type": "ephemeral"}, "messages": messages}
+    ).encode()
 
 
 def looked(mode: Mode, body: bytes, target: bytes = b"/v1/messages") -> Plan:

@@ -85,7 +85,9 @@ def test_a_pause_ends_by_itself() -> None:
 
 def test_a_conversation_is_pinned_once() -> None:
     first = look(plan(snapshot=snapshot(mode=HYBRID, pin_epoch=3)))
-    assert first.new_pin == Pin(conversation=first.conversation or "", mode="hybrid", epoch=3, created_unix_ms=1_000)
+    assert first.new_pin == Pin(
+        conversation=first.conversation or "", mode="hybrid", epoch=3, created_unix_ms=1_000, compressors="hybrid-1"
+    )
     second = look(plan(), pinned("hybrid"))
     assert second.new_pin is None
     assert second.conversation == first.conversation

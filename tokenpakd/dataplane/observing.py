@@ -1,0 +1,102 @@
+"""Door: what compression would have saved on requests that were sent as they came. After the answer, never before.
+
+One at a time, in a thread, from a short queue: under load most go unobserved, and that is counted.
+"""
+
+from collections import deque
+from typing import Protocol
+
+import msgspec
+import trio
+
+from tokenpakd.compression import registry
+from tokenpakd.compression.memory import Memory
+from tokenpakd.config.cache_terms import CacheTermsBook
+from tokenpakd.dataplane.plan import Plan
+from tokenpakd.dataplane.stages import compress
+from tokenpakd.dataplane.stages.compress import Known
+from tokenpakd.dialects.classify import EndpointKind
+from tokenpakd.dialects.registry import dialect
+from tokenpakd.exchange.request import RequestId
+from tokenpakd.tip.modes import Mode
+
+QUEUE_REQUESTS = 8
+QUEUE_BYTES = 16_000_000
+MEMORY_BYTES = 32_000_000
+SMALLEST_BYTES = 4_096
+"""Below, nothing repeats that would pay, and the looking would cost more than the relay."""
+
+_THREADS = 1
+
+
+class Notebook(Protocol):
+    """Where the figure goes: the exchange's row."""
+
+    def note_would_save(self, request_id: RequestId, tokens: int, milli_units: int | None) -> None: ...
+
+
+class Observing:
+    """Takes plans whose exchange is over. `dropped` counts those that found the queue full."""
+
+    def __init__(self, terms: CacheTermsBook, notebook: Notebook) -> None:
+        self.dropped = 0
+        self._terms = terms
+        # Its own: only the observer's thread touches it.
+        self._memory = Memory(MEMORY_BYTES)
+        self._notebook = notebook
+        self._waiting: deque[Plan] = deque()
+        self._waiting_bytes = 0
+        self._arrived = trio.Event()
+        self._threads = trio.CapacityLimiter(_THREADS)
+
+    def offer(self, plan: Plan) -> None:
+        """Take a plan if it is one to observe; never waits."""
+        settings = plan.snapshot.config.compression
+        if plan.applied is not Mode.STRICT or plan.body is None or not settings.observe or plan.snapshot.safe_mode:
+            return
+        if plan.endpoint.kind is not EndpointKind.MESSAGES or not plan.look.opening or len(plan.body) < SMALLEST_BYTES:
+            return
+        if len(self._waiting) >= QUEUE_REQUESTS or self._waiting_bytes + len(plan.body) > QUEUE_BYTES:
+            self.dropped += 1
+            return
+        self._waiting.append(plan)
+        self._waiting_bytes += len(plan.body)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Observe until cancelled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived = trio.Event()
+            while self._waiting:
+                plan = self._waiting.popleft()
+                assert plan.body is not None
+                self._waiting_bytes -= len(plan.body)
+                seen = await trio.to_thread.run_sync(
+                    self._observed, plan, abandon_on_cancel=True, limiter=self._threads
+                )
+                if seen is not None:
+                    self._notebook.note_would_save(plan.inbound.id, seen.saved_tokens, seen.saved_milli_units)
+
+    def _observed(self, plan: Plan) -> Plan | None:
+        """Return the plan as compression would have left it; None where it would have left it alone."""
+        body = plan.body or b""
+        mode = plan.mode if plan.mode is not Mode.STRICT else Mode.HYBRID
+        look = dialect(plan.endpoint.dialect).look(body, want_spans=True, path=plan.inbound.path)
+        terms = self._terms.terms_for(look.model, plan.endpoint.dialect)
+        plan = msgspec.structs.replace(
+            plan,
+            look=look,
+            applied=mode,
+            compressors=registry.set_name(mode),
+            min_cacheable_tokens=terms.min_cacheable_tokens,
+        )
+        settings = compress.settings_of(plan)
+        if settings is None:
+            return None
+        key = plan.conversation or ""
+        known = Known(*self._memory.take(key, body, look))
+        plan, _, conversation = compress.apply(plan, settings, known, terms)
+        if conversation is not None:
+            self._memory.keep(key, conversation)
+        return plan
