@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tokenpakctl.render import count
+from tokenpakctl.render import count, counted
 from tokenpakctl.units import signed
 
 TYPE_CHECKING = False
@@ -43,7 +43,7 @@ def _arm(name: str, arm: View) -> str:
     per_request = arm.number("milli_units_per_request")
     left_out = arm.number("requests_left_out")
     text = f"  {name.ljust(10)}  {'–' if per_request is None else _units(per_request)}"
-    text += f"  {count(arm.number('conversations'))} conversations, {count(arm.number('requests'))} requests"
+    text += f"  {counted(arm.number('conversations'), 'conversation')}, {counted(arm.number('requests'), 'request')}"
     return text + (f", {count(left_out)} more without usage or price" if left_out else "")
 
 

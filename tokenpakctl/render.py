@@ -109,6 +109,11 @@ def count(value: float | None) -> str:
     return "–" if value is None else f"{round(value):,}"
 
 
+def counted(value: float | None, noun: str) -> str:
+    """Yield 1 request, 2 requests."""
+    return f"{count(value)} {noun}" + ("" if value == 1 else "s")
+
+
 def short(value: float | None) -> str:
     """Yield 987, 12.3k, 4.1M."""
     if value is None:

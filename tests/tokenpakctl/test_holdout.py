@@ -47,5 +47,5 @@ def test_nothing_is_claimed_where_it_cannot_be_told(verdict: str, why: str) -> N
 
 def test_an_arm_without_usage_is_shown_as_such() -> None:
     bare = {**HOLDOUT, "held_out": {"conversations": 1, "requests": 0}}
-    assert "held out    –  1 conversations, 0 requests" in comparison(View(bare))
+    assert "held out    –  1 conversation, 0 requests" in comparison(View(bare))
     assert "cost 800 units less" in sentence(View(bare))

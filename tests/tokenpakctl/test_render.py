@@ -85,6 +85,11 @@ def test_counts(value: float | None, counted: str, shortened: str) -> None:
     assert (render.count(value), render.short(value)) == (counted, shortened)
 
 
+@pytest.mark.parametrize(("value", "said"), [(0, "0 rows"), (1, "1 row"), (1200, "1,200 rows"), (None, "– rows")])
+def test_one_is_no_plural(value: float | None, said: str) -> None:
+    assert render.counted(value, "row") == said
+
+
 @pytest.mark.parametrize(
     ("part", "whole", "shown"), [(1, 3, "33%"), (0, 5, "0%"), (None, 5, "–"), (1, 0, "–"), (1, None, "–")]
 )

@@ -30,11 +30,7 @@ def report(explained: View) -> str:
     who = (explained.text("model", explained.text("provider")), explained.text("outcome", "in flight"))
     lines = [" | ".join((f"{clock(explained.number('at'))}  {who[0]}", who[1], explained.text("id"))), ""]
     lines += [f"{name:<11} {text}" for name, text in _facts(explained) if text]
-    lines += ["", _known(explained), ""]
-    spans = explained.views("spans")
-    lines.append(table(_HEAD, map(_row, spans), right=(0,)) if spans else "new spans: none")
-    if len(spans) >= _NOTED_MAX:
-        lines.append(f"The first {_NOTED_MAX} new spans; of more there is no record.")
+    lines += ["", _spans(explained)]
     lines += ["", f"`tokenpakctl trace {explained.text('id')}` shows the rooms and their milliseconds."]
     return "\n".join(lines)
 
@@ -58,6 +54,16 @@ def _facts(explained: View) -> list[tuple[str, str]]:
         ("prefix", PREFIX_WORDS.get(cause, cause or "first request of the conversation, or not known")),
         ("measured", usage_words(explained.view("usage")) or "the provider reported no usage"),
     ]
+
+
+def _spans(explained: View) -> str:
+    spans = explained.views("spans")
+    if not spans and not explained.text("compressors", "") and not explained.whole("known_spans"):
+        return "spans: none on record, the request went out as it came in"
+    lines = [_known(explained), "", table(_HEAD, map(_row, spans), right=(0,)) if spans else "new spans: none"]
+    if len(spans) >= _NOTED_MAX:
+        lines.append(f"The first {_NOTED_MAX} new spans; of more there is no record.")
+    return "\n".join(lines)
 
 
 def _known(explained: View) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tokenpakctl.holdout import comparison
-from tokenpakctl.render import View, clock, count, percent, short, table
+from tokenpakctl.render import View, clock, count, counted, percent, short, table
 from tokenpakctl.session import OK, Session
 from tokenpakctl.since import since_unix_ms
 from tokenpakctl.units import UNIT, USAGE_FIELDS, signed, signed_percent, signed_units
@@ -40,7 +40,7 @@ def report(savings: View) -> str:
         return "nothing on record" + (f" since {clock(since)}" if since else "") + ": see `tokenpakctl recent`"
     period = f"since {clock(since)}" if since else "all on record"
     parts = [
-        f"{period} · {count(requests)} requests · {count(conversations)} conversations",
+        f"{period} · {counted(requests, 'request')} · {counted(conversations, 'conversation')}",
         _section("removed by compression, in tokens counted here (estimated)", _removed(total)),
         _section("measured by the provider, in tokens", _measured(total)),
         _section(f"saved, simulated against the provider's cache ({UNIT})", _simulated(savings)),
@@ -68,7 +68,7 @@ def _removed(total: View) -> list[tuple[str, str, str]]:
     ]
     tokens = would.number("tokens")
     if tokens is not None:
-        untouched = f"not removed: {count(would.number('requests'))} requests went out untouched"
+        untouched = f"not removed: {counted(would.number('requests'), 'request')} went out untouched"
         rows.append(("would have been", count(tokens), untouched))
     return rows
 

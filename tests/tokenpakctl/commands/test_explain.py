@@ -67,6 +67,7 @@ def test_the_whole_answer(environ: dict[str, str], daemon: ControlDouble) -> Non
         ({"usage": None}, "measured    the provider reported no usage"),
         ({"known_spans": 0}, "known spans: none, nothing here was decided by an earlier exchange"),
         ({"spans": []}, "new spans: none"),
+        ({"spans": [], "compressors": "", "known_spans": 0}, "spans: none on record, the request went out as it came"),
         ({"spans": SPANS * 100}, "The first 200 new spans; of more there is no record."),
         ({"outcome": None}, "claude-x | in flight | req_1"),
     ],
