@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import trio
 
 from tokenpakd.config.cache_terms import CacheTermsBook, load
@@ -93,11 +94,13 @@ async def savings(
     """
 
     def ask(database: Path) -> tuple[SavingsView, tuple[SavingsGroup, ...]]:
-        found, by_model = (
-            sums.savings(database, since_unix_ms=since_unix_ms, by=each, weights_of=weights_of)
-            for each in (by, SavingsBy.MODEL)
-        )
-        return found, by_model.groups
+        asking = partial(sums.savings, database, since_unix_ms=since_unix_ms, weights_of=weights_of)
+        by_model = asking(by=SavingsBy.MODEL)
+        if by is SavingsBy.MODEL:
+            return by_model, by_model.groups
+        if by is None:
+            return msgspec.structs.replace(by_model, by=None, groups=(), groups_left_out=0), by_model.groups
+        return asking(by=by), by_model.groups
 
     return await _read(daemon, ask)
 

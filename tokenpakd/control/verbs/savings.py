@@ -12,6 +12,8 @@ from tokenpakd.exchange.savings import SavingsBy
 from tokenpakd.ipc.savings_api import SavingsParams, SavingsResult
 
 _UNIX_MS_MAX = 253_402_300_799_000
+TOO_LONG = "reading took too long"
+"""What the store says when its time for readers was up."""
 
 
 async def run(daemon: Daemon, params: SavingsParams) -> SavingsResult:
@@ -23,7 +25,15 @@ async def run(daemon: Daemon, params: SavingsParams) -> SavingsResult:
         message = "savings by repository cannot be told: repositories are not recorded yet"
         raise VerbFailed(message, hint="Run `tokenpakctl savings --by model`, or by day or arm.")
     by, book = None if params.by is None else SavingsBy(params.by), records.cache_terms()
-    found, by_model = await records.savings(daemon, since_unix_ms=since, by=by, weights_of=partial(weights_of, book))
+    try:
+        found, by_model = await records.savings(
+            daemon, since_unix_ms=since, by=by, weights_of=partial(weights_of, book)
+        )
+    except VerbFailed as exc:
+        if TOO_LONG not in exc.message:
+            raise
+        # Hundreds of thousands of exchanges: a reader may not hold the store for longer.
+        raise VerbFailed(exc.message, hint="Ask for less: `tokenpakctl savings --since 7d`.") from exc
     bill = raw_and_saved(by_model, book)
     return SavingsResult(
         since_unix_ms=since,

@@ -2,10 +2,13 @@
 
 import time
 
+import pytest
+
 from tests.tokenpakd.control.daemon_double import DaemonDouble, ask
 from tests.tokenpakd.control.recorded import record
 from tokenpakd.exchange.request import RequestId
 from tokenpakd.exchange.row import Outcome
+from tokenpakd.storage import reading
 from tokenpakd.storage.recorder import Recorder
 
 C1 = {"arm": "on", "conversation": "c1"}
@@ -63,6 +66,16 @@ async def test_savings_compare_the_arms_by_what_the_provider_measured(daemon: Da
     assert (holdout["compressed"]["conversations"], holdout["held_out"]["requests"]) == (6, 6)
     assert holdout["interval_milli_units"][0] > 0
     assert holdout["confidence"] == "provider-measured"
+
+
+async def test_a_store_that_is_too_long_to_read_whole_is_asked_for_less(
+    daemon: DaemonDouble, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(recorder, "req_1")
+    monkeypatch.setattr(reading, "READ_S", -1.0)
+    monkeypatch.setattr(reading, "STEPS_BETWEEN_LOOKS", 1)
+    error = (await ask(daemon, "savings"))["error"]
+    assert (error["code"], error["data"]["hint"]) == (-32002, "Ask for less: `tokenpakctl savings --since 7d`.")
 
 
 async def test_savings_by_repository_are_not_recorded_yet(daemon: DaemonDouble, recorder: Recorder) -> None:
