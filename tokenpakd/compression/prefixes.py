@@ -8,8 +8,8 @@
 Rules of this file:
 - A prefix ends after a colon or a blank, never inside a path, an identifier, a test's name, a URL or a number:
   whatever could be quoted later stands whole either in the heading or in the rest.
-- After a blank only where lines are records (levels, times, modes, logs): a line of code behind `path:` stays in
-  one piece, indentation and all.
+- After a blank only where lines are records (levels, modes, logs): what an agent quotes as a line (code behind
+  `path:`, a row of a table) stays in one piece, indentation and all.
 - Text that already speaks our notation is left alone, so that what is sent has one reading only.
 """
 
@@ -40,8 +40,10 @@ _CLEAN = '[^"\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]'
 _PATH_END = re.compile(f'[^\\s"\x00-\x1f\x7f-\x9f]*?{_COLON}')
 _RECORD_ENDS = re.compile(f"[ \t]|{_COLON}")
 _RECORD = re.compile(
-    r"\[|\d|(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|TRACE)\b|[-bcdlps](?:[r-][w-][xsStT-]){3}"
+    r"(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|TRACE)\b|[-bcdlps](?:[r-][w-][xsStT-]){3}"
 )
+_DATED = re.compile(r"[\[\d]")
+_FEWEST_DATED_LINES = 8  # three rows of a table with dates get quoted, a log does not
 _UNCLEAN = re.compile(f"(?!{_CLEAN})", re.DOTALL)
 
 
@@ -123,6 +125,7 @@ def _group(lines: list[str], start: int, ends: list[int]) -> tuple[_Group | None
     """
     best: _Group | None = None
     best_tokens = _MIN_GAIN_TOKENS - 1
+    fewest = _FEWEST_DATED_LINES if _DATED.match(lines[start]) else 2
     patience = start + _PATIENCE_LINES
     at = start + 1
     for end in reversed(ends):
@@ -141,7 +144,7 @@ def _group(lines: list[str], start: int, ends: list[int]) -> tuple[_Group | None
                 break
             at += 1
             gained = tokens * (at - start - 1) - _HEADING_TOKENS
-            if gained > best_tokens:
+            if gained > best_tokens and at - start >= fewest:
                 best, best_tokens = _Group(start, at, prefix), gained
                 patience = at + (at - start) + _PATIENCE_LINES
     if best is not None and all(line == best.prefix for line in lines[start + 1 : best.end]):
