@@ -68,7 +68,7 @@ def _removed(total: View) -> list[tuple[str, str, str]]:
     ]
     tokens = would.number("tokens")
     if tokens is not None:
-        untouched = f"not removed: {counted(would.number('requests'), 'request')} went out untouched"
+        untouched = f"not removed, in {counted(would.number('requests'), 'request')} sent as they came"
         rows.append(("would have been", count(tokens), untouched))
     return rows
 
@@ -103,7 +103,7 @@ def _simulated(savings: View) -> list[tuple[str, str, str]]:
         rows.append(("not simulated", count(without), "requests"))
     would_units = would.number("milli_units")
     if would_units is not None:
-        rows.append(("would have been", signed(would_units), "units, of the requests that went out untouched"))
+        rows.append(("would have been", signed(would_units), "units, in requests sent as they came"))
     breaks = total.view("prefix_breaks")
     if any(breaks.number(cause) for cause in ("none", *_CAUSES)):
         told = [f"{cause} {count(breaks.number(cause))}" for cause in _CAUSES if breaks.number(cause)]

@@ -32,7 +32,7 @@ all on record · 412 requests · 31 conversations
 removed by compression, in tokens counted here (estimated)
   first seen         182,400  when their text would have been sent for the first time
   repeated         1,203,000  again, in requests that repeat that text: mostly cache reads
-  would have been     12,000  not removed: 9 requests went out untouched
+  would have been     12,000  not removed, in 9 requests sent as they came
 
 measured by the provider, in tokens
   input, uncached    120,000
@@ -47,7 +47,7 @@ saved, simulated against the provider's cache (1 unit = the price of one uncache
   saved            +234,000  units
   share               +6.5%  of 3.6M units, the input bill without compression (as measured, and what was saved)
   not simulated          12  requests
-  would have been      +9.0  units, of the requests that went out untouched
+  would have been      +9.0  units, in requests sent as they came
   prefix kept           380  requests; broken by: client 3 · ttl 12
   confidence                 simulated
 """
