@@ -25,6 +25,9 @@ BLOCK_BYTES_MAX = 16_000_000
 _SHORTEST_BYTES = 60
 _LEAST_BYTES_PER_TOKEN = 5
 _SHORTEST_MASKED_BYTES = 400
+_READ_AS_WRITTEN = frozenset((Segment.CODE, Segment.CONFIG, Segment.FILE_VIEW, Segment.DIFF))
+"""Of a file's text each line stays where it is unless another text has it: a reader follows it top to bottom."""
+
 _TEXT = msgspec.json.Decoder(str)
 _OBJECT = msgspec.json.Decoder(dict[str, object])
 _NOTHING = Lines([], None)
@@ -136,11 +139,11 @@ class _Request:
         pointer = self._known.wholes.pointer(draft.text, span)
         if pointer is not None:
             return _Draft(pointer, (*draft.by, "wholes"), _NOTHING, is_folded=True)
-        return self._folded(draft, TOOL_OUTPUT)
+        return self._folded(draft, TOOL_OUTPUT, sees_itself=segment not in _READ_AS_WRITTEN)
 
-    def _folded(self, draft: _Draft, limits: Limits) -> _Draft:
+    def _folded(self, draft: _Draft, limits: Limits, *, sees_itself: bool = False) -> _Draft:
         lines = line_text.split(draft.text)
-        folded = self._known.lines.fold(lines, limits)
+        folded = self._known.lines.fold(lines, limits, sees_itself=sees_itself)
         if folded is None:
             return _Draft(draft.text, draft.by, lines)
         return _Draft(folded.text, (*draft.by, "lines"), folded.lines, is_folded=True)

@@ -15,6 +15,10 @@ _TAG = re.compile(r"</?[a-z_-]+>(?:.{0,40}</[a-z_-]+>)?$")
 _WRAPPER_LINES = 3
 
 
+PLAIN, BARE, SHIFTED, COUNTED = "", "without numbers", "numbers shifted", "numbered on"
+"""How the line numbers of a run differ from those of the run it is compared with."""
+
+
 class Lines(msgspec.Struct, gc=False):
     """A text by lines: what stands behind each line's number, and the number with what surrounds it.
 
@@ -89,3 +93,26 @@ def number_of(prefix: str) -> int:
     """Return the number in a line's prefix; -1 for none."""
     found = _NUMBER.match(prefix)
     return int(found[2]) if found is not None else -1
+
+
+def agreement(mine: list[str], theirs: list[str]) -> tuple[int, str]:
+    """Return how many lines' numbers agree in the same way from the first one on, and in which way."""
+    if mine == theirs:
+        return len(mine), PLAIN
+    if mine[0] == theirs[0]:
+        return _equal(mine, theirs), PLAIN
+    if not mine[0]:
+        return _equal(mine, ["" if prefix else "-" for prefix in theirs]), BARE
+    first = number_of(mine[0])
+    if not theirs[0]:
+        return _equal(
+            mine, ["" if prefix else renumbered(mine[0], first + n) for n, prefix in enumerate(theirs)]
+        ), COUNTED
+    shift = first - number_of(theirs[0])
+    return _equal(
+        mine, [renumbered(mine[0], number_of(prefix) + shift) if prefix else "-" for prefix in theirs]
+    ), SHIFTED
+
+
+def _equal(mine: list[str], theirs: list[str]) -> int:
+    return next((n for n, (left, right) in enumerate(zip(mine, theirs, strict=True)) if left != right), len(mine))

@@ -6,6 +6,7 @@ Notation, always a line of its own:
     [12 lines as in fields.py "def _serialize", without numbers]
     [+11 lines as in fields.py, numbers shifted]        below the run's first line, which stays
     [+11 lines as in fields.py, numbered on]            below the run's first line, which stays
+    [12 lines as above "Traceback (most"]               further up in the same text
 
 What it means: among the earlier texts that go by that name, in order, the first line that begins with the quote
 (and has the same first two words; indentation and line number set aside), or that equals the line that stayed; and
@@ -22,7 +23,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tokenpakd.compression.line_text import Lines, head, inner, number_of, quotes, renumbered
+from tokenpakd.compression.line_text import PLAIN, Lines, agreement, head, inner, quotes
+from tokenpakd.compression.own_lines import OwnLines
 from tokenpakd.tokens.estimate import estimate
 
 _CANDIDATES = 16
@@ -40,6 +42,10 @@ class Limits(msgspec.Struct, frozen=True):
     lines: int
     chars: int
     alone_chars: int
+
+    def allow(self, folded: list[str], text: str) -> bool:
+        """Say whether a run is long enough to be worth a look at what its pointer would cost."""
+        return bool(folded) and len(text) >= self.chars and (len(folded) >= self.lines or len(text) >= self.alone_chars)
 
 
 TOOL_OUTPUT = Limits(lines=2, chars=40, alone_chars=100)
@@ -72,7 +78,7 @@ class _Run(msgspec.Struct, frozen=True, gc=False):
         return self.form.startswith("number")
 
 
-_PLAIN, _BARE, _SHIFTED, _COUNTED = "", "without numbers", "numbers shifted", "numbered on"
+_NO_RUN = _Run(0, 0, PLAIN)
 
 
 class LineIndex:
@@ -136,22 +142,35 @@ class LineIndex:
         for name in names:
             self._named.setdefault(name, _Named()).blocks.append((start, len(contents)))
 
-    def fold(self, lines: Lines, limits: Limits) -> Folded | None:
-        """Return a text with pointers in it; None where no run is worth one."""
+    def fold(self, lines: Lines, limits: Limits, *, sees_itself: bool = False) -> Folded | None:
+        """Return a text with pointers in it; None where no run is worth one.
+
+        With `sees_itself` its own earlier lines may be pointed at too.
+        """
         places, contents = self._places, lines.contents
         at, last = inner(lines)
         steps = _STEPS_PER_LINE * len(contents) + _CANDIDATES
         fold = _Fold(lines)
+        own = OwnLines(lines) if sees_itself else None
         tries, tried_until = 0, 0
         while at < last and steps > 0:
-            content = contents[at]
-            known = places.get(content) if content is not None else None
-            if known is None:
+            content = contents[at] or ""
+            known = places.get(content)
+            nearer = own.longest(at, last) if own is not None else None
+            if known is None and nearer is None:
+                if own is not None:
+                    own.keep(at)
                 at += 1
                 continue
-            run = self._longest(lines, at, last, (known,) if isinstance(known, int) else known)
+            run = _NO_RUN
+            if known is not None:
+                run = self._longest(lines, at, last, (known,) if isinstance(known, int) else known)
             steps -= run.size // _STEP + 1
-            told = self._told(lines, at, run, limits)
+            told = self._told(lines, at, run, limits) if run.size else None
+            if own is not None and nearer is not None and (told is None or nearer[1] > run.size):
+                above = _told_above(lines, at, *nearer, own, limits)
+                if above is not None:
+                    told, run = above, _Run(nearer[0], nearer[1], PLAIN)
             if told is not None:
                 fold.replace(at + run.keeps_first, at + run.size, told)
                 at += run.size
@@ -159,17 +178,20 @@ class LineIndex:
             # A run that cannot be told from its first line on may be from the next; not for ever, it may be long.
             tries = tries + 1 if at < tried_until else 0
             tried_until = max(tried_until, at + run.size)
-            at = tried_until if tries >= _TRIES_PER_RUN else at + 1
+            begin, at = at, tried_until if tries >= _TRIES_PER_RUN else at + 1
+            for kept in range(begin, at) if own is not None else ():
+                own.keep(kept)
         return fold.finished()
 
     def _longest(self, lines: Lines, at: int, last: int, places: Sequence[int]) -> _Run:
-        best = _Run(places[0], 0, _PLAIN)
+        best = _Run(places[0], 0, PLAIN)
         for place in places:
             size = self._equal(lines.contents, at, last, place)
             if size > best.size:
-                run = self._formed(lines, at, place, size)
-                if run.size > best.size:
-                    best = run
+                mine = lines.prefixes[at : at + size] if lines.prefixes is not None else [""] * size
+                agreed, form = agreement(mine, self._prefixes[place : place + size])
+                if agreed > best.size:
+                    best = _Run(place, agreed, form)
         return best
 
     def _equal(self, mine: list[str | None], at: int, last: int, place: int) -> int:
@@ -186,35 +208,11 @@ class LineIndex:
             break
         return size
 
-    def _formed(self, lines: Lines, at: int, place: int, size: int) -> _Run:
-        """Return how far the line numbers of both sides agree in one way, and in which."""
-        theirs = self._prefixes[place : place + size]
-        if lines.prefixes is None:
-            if not any(theirs):
-                return _Run(place, size, _PLAIN)
-            mine = [""] * size
-        else:
-            mine = lines.prefixes[at : at + size]
-        if mine == theirs:
-            return _Run(place, size, _PLAIN)
-        if mine[0] == theirs[0]:
-            return _Run(place, _agreeing(mine, theirs), _PLAIN)
-        if not mine[0]:
-            numbered = ["" if prefix else "-" for prefix in theirs]
-            return _Run(place, _agreeing(mine, numbered), _BARE)
-        first = number_of(mine[0])
-        if not theirs[0]:
-            counted = [renumbered(mine[0], first + n) if not prefix else "" for n, prefix in enumerate(theirs)]
-            return _Run(place, _agreeing(mine, counted), _COUNTED)
-        shift = first - number_of(theirs[0])
-        shifted = [renumbered(mine[0], number_of(prefix) + shift) if prefix else "-" for prefix in theirs]
-        return _Run(place, _agreeing(mine, shifted), _SHIFTED)
-
     def _told(self, lines: Lines, at: int, run: _Run, limits: Limits) -> str | None:
         """Return the pointer to a run; None where it is too short, saves nothing or cannot be named."""
         folded = lines.raw(at + run.keeps_first, at + run.size)
         text = "\n".join(folded)
-        if not folded or len(text) < limits.chars or (len(folded) < limits.lines and len(text) < limits.alone_chars):
+        if not limits.allow(folded, text):
             return None
         spare = estimate(text) - _MARGIN_TOKENS
         content = self._contents[run.at] or ""
@@ -251,6 +249,18 @@ class LineIndex:
         return False
 
 
+def _told_above(lines: Lines, at: int, place: int, size: int, own: OwnLines, limits: Limits) -> str | None:
+    """Return the pointer to a run further up in the same text."""
+    folded = lines.raw(at, at + size)
+    text = "\n".join(folded)
+    if limits.allow(folded, text):
+        for quote in quotes(lines.contents[place] or ""):
+            if len(quote) >= _SHORTEST_ANCHOR and own.is_first(quote, place):
+                told = f'[{size} lines as above "{quote}"]'
+                return told if estimate(told) <= estimate(text) - _MARGIN_TOKENS and len(told) < len(text) else None
+    return None
+
+
 class _Fold:
     """A text while runs of it are being replaced."""
 
@@ -282,7 +292,3 @@ class _Fold:
         self._texts += lines.raw(begin, end)
         self._contents += lines.contents[begin:end]
         self._prefixes += lines.prefixes[begin:end] if lines.prefixes is not None else [""] * (end - begin)
-
-
-def _agreeing(mine: list[str], theirs: list[str]) -> int:
-    return next((n for n, (left, right) in enumerate(zip(mine, theirs, strict=True)) if left != right), len(mine))
