@@ -1,6 +1,8 @@
 """What neighbouring lines begin with is said once, and can be told back exactly."""
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -187,3 +189,18 @@ def test_hostile_text_costs_linear_time(text: str) -> None:
     begun = time.perf_counter()
     shorten(text, Segment.LOG)
     assert time.perf_counter() - begun < 1.5  # 0.2 s per MB, and a machine that is busy
+
+
+def test_recorded_outputs_are_told_back_exactly() -> None:
+    folder = Path(__file__).parents[4] / "shared" / "data" / "mini-swe-agent"
+    recordings = sorted(folder.glob("*.json"))
+    if not recordings:
+        pytest.skip(f"no recordings in {folder}")
+    shortened = 0
+    for recording in recordings:
+        for message in json.loads(recording.read_bytes())["messages"]:
+            if message["role"] == "tool":
+                shorter = shorten(message["content"], Segment.UNKNOWN)
+                shortened += shorter is not None
+                assert shorter is None or restore(shorter) == message["content"]
+    assert shortened > 5
