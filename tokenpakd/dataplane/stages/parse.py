@@ -22,6 +22,8 @@ from tokenpakd.tip.modes import Mode
 FindPin = Callable[[str, int], Pin | None]
 TermsFor = Callable[[str | None, DialectName], CacheTerms]
 
+_MARKER = b'"cache_control"'
+
 HOLDOUT = "holdout"
 """The arm of conversations that are sent as they came, to compare the others with."""
 
@@ -102,7 +104,10 @@ def _unkept(plan: Plan, mode: Mode, seen: Look, terms_for: TermsFor) -> Pin:
     """Return what holds for a request that no pin speaks for."""
     least = 0
     if mode is not Mode.STRICT:
-        least = terms_for(seen.model, plan.endpoint.dialect).min_cacheable_tokens
+        terms = terms_for(seen.model, plan.endpoint.dialect)
+        # A client that asks for no caching where it must be asked for gets none: no size is too small then.
+        is_cached = not terms.needs_markers or _MARKER in (plan.body or b"")
+        least = terms.min_cacheable_tokens if is_cached else 0
     return Pin(
         conversation="",
         mode=mode.value,

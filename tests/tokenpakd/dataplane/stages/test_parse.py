@@ -86,7 +86,12 @@ def test_a_pause_ends_by_itself() -> None:
 def test_a_conversation_is_pinned_once() -> None:
     first = look(plan(snapshot=snapshot(mode=HYBRID, pin_epoch=3)))
     assert first.new_pin == Pin(
-        conversation=first.conversation or "", mode="hybrid", epoch=3, created_unix_ms=1_000, compressors="hybrid-1"
+        conversation=first.conversation or "",
+        mode="hybrid",
+        epoch=3,
+        created_unix_ms=1_000,
+        compressors="hybrid-1",
+        min_cacheable_tokens=0,
     )
     second = look(plan(), pinned("hybrid"))
     assert second.new_pin is None
@@ -157,3 +162,48 @@ def test_model_and_stream_flag_are_seen() -> None:
     assert (found.model, found.is_stream, found.message_count) == ("m", True, 1)
     gemini = look(plan(target=b"/v1beta/models/gemini-2.5-pro:streamGenerateContent", body=b'{"contents":[]}')).look
     assert (gemini.model, gemini.is_stream) == ("gemini-2.5-pro", True)
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "least"),
+    [
+        (b"/v1/messages", b'{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":"a"}]}', 0),
+        (
+            b"/v1/messages",
+            b'{"model":"claude-sonnet-4-5","cache_control":{},"messages":[{"role":"user","content":"a"}]}',
+            1024,
+        ),
+        (b"/v1/chat/completions", b'{"model":"gpt-4o","messages":[{"role":"user","content":"a"}]}', 1024),
+        (b"/api/chat", b'{"model":"llama3","messages":[{"role":"user","content":"a"}]}', 0),
+    ],
+)
+def test_the_smallest_cached_prompt_is_pinned_where_there_is_a_cache(target: bytes, body: bytes, least: int) -> None:
+    found = look(plan(target=target, body=body, snapshot=snapshot(mode=HYBRID)))
+    assert found.new_pin is not None
+    assert found.new_pin.min_cacheable_tokens == found.min_cacheable_tokens == least
+
+
+def test_a_share_of_conversations_is_held_out_by_their_key_alone() -> None:
+    compression = msgspec.structs.replace(CONFIG.compression, holdout=0.25)
+    held = snapshot(msgspec.structs.replace(CONFIG, compression=compression), mode=HYBRID)
+    arms = []
+    for number in range(400):
+        body = b'{"model":"m","messages":[{"role":"user","content":"question %d"}]}' % number
+        found = look(plan(body=body, snapshot=held))
+        again = look(plan(body=body, snapshot=held))
+        assert found.new_pin is not None
+        assert found.new_pin.arm == found.arm == again.arm
+        assert (found.applied is STRICT) == (found.arm == "holdout")
+        arms.append(found.arm)
+    assert 60 <= arms.count("holdout") <= 140
+
+
+def test_a_pinned_arm_stays_when_the_share_changes() -> None:
+    kept = Pin(conversation="c", mode="hybrid", epoch=0, created_unix_ms=1, compressors="hybrid-1", arm="holdout")
+    found = look(plan(snapshot=snapshot(mode=HYBRID)), lambda conversation, epoch: kept)
+    assert (found.arm, found.applied, found.compressors) == ("holdout", STRICT, "")
+
+
+def test_an_old_pin_keeps_its_compressors() -> None:
+    found = look(plan(snapshot=snapshot(mode=HYBRID)), pinned("hybrid"))
+    assert (found.arm, found.compressors) == ("on", "repeats-1")
