@@ -29,7 +29,7 @@ _HEADING_TOKENS = 8
 _MIN_PREFIX_TOKENS = 4  # one or two tokens often melt into the word behind them and cost nothing
 _MAX_PREFIX_CHARS = 400
 _PATIENCE_LINES = 16
-_FEWEST_CHARS = 6  # shorter ones are no four tokens
+_FEWEST_CHARS = 9  # words and paths shorter than that are hardly four tokens
 _MARK = 'lines begin "'
 _HEADING = re.compile(r'\[(\d{1,7}) lines begin "([^"]+)"\]')
 # A colon inside `12:30`, `a.py::test`, `https://` or `C:\` joins more than it parts.
@@ -102,7 +102,9 @@ def _groups(lines: list[str], *, is_log: bool) -> Iterator[_Group]:
     for at in _candidates(lines):
         if at < taken:
             continue
-        ends = _ends(lines[at], is_log=is_log)
+        ends = _ends(lines[at], lines[at + 1], is_log=is_log)
+        if not ends:
+            continue
         group, looked = _group(lines, at, ends)
         if group is not None:
             taken = group.end
@@ -152,12 +154,25 @@ def _group(lines: list[str], start: int, ends: list[int]) -> tuple[_Group | None
     return best, at
 
 
-def _ends(line: str, *, is_log: bool) -> list[int]:
-    """Return where a prefix of the line may end, shortest first."""
-    head = line[:_MAX_PREFIX_CHARS]
-    if not is_log and _RECORD.match(head) is None:
+def _ends(line: str, following: str, *, is_log: bool) -> list[int]:
+    """Return where a prefix that both lines have may end, shortest first."""
+    common = _common(line, following)
+    head = line[: common + 1]  # what stands behind a colon decides, too
+    if not is_log and _RECORD.match(line) is None:
         found = _PATH_END.match(head)
-        return [found.end()] if found else []
+        return [found.end()] if found and _FEWEST_CHARS <= found.end() <= common else []
     unclean = _UNCLEAN.search(head)
-    stop = unclean.start() if unclean else len(head)
-    return [found.end() for found in _RECORD_ENDS.finditer(head, 0, stop)]
+    stop = min(unclean.start(), common) if unclean else common
+    return [end for found in _RECORD_ENDS.finditer(head) if _FEWEST_CHARS <= (end := found.end()) <= stop]
+
+
+def _common(line: str, following: str) -> int:
+    """Return how many characters both begin with, at most 400; ten comparisons of slices."""
+    low, high = 0, min(len(line), len(following), _MAX_PREFIX_CHARS)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if line[low:middle] == following[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -8,7 +8,8 @@ Rules of this file:
 """
 
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import eq
 
 from tokenpakd.compression.segments import Segment
 from tokenpakd.tokens.estimate import estimate
@@ -117,6 +118,8 @@ def _overwritten(line: str) -> str:
 def _counted(text: str) -> str:
     """Return the text with a count for each line that comes several times in a row, where that is shorter."""
     lines = text.split("\n")
+    if not any(map(eq, lines, islice(lines, 1, None))):
+        return text
     same = [at for at, (line, following) in enumerate(pairwise(lines)) if line == following and line]
     if len(same) < 2:
         return text
