@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 import msgspec
 
+from tokenpakd.dialects import instructions
 from tokenpakd.dialects.canonical import NOTHING, is_list, is_object, is_text
 from tokenpakd.exchange.request import Call
 
@@ -25,22 +26,21 @@ class _Arguments(msgspec.Struct, gc=False):
     url: msgspec.Raw = NOTHING
 
 
-# Files that instruct the model: always verbatim, in every mode, however often they are read.
-_PROTECTED = (
-    "soul.md",
-    "claude.md",
-    "claude.local.md",
-    "agents.md",
-    "agents.override.md",
-    "gemini.md",
-    "copilot-instructions.md",
-    "conventions.md",
-    ".cursorrules",
-    ".cursor/rules",
-    ".clinerules",
-    ".windsurfrules",
-)
+class _Words(msgspec.Struct, gc=False):
+    """The same where they are plain text or null, as nearly always."""
+
+    command: str | None = None
+    cmd: str | None = None
+    file_path: str | None = None
+    path: str | None = None
+    filename: str | None = None
+    pattern: str | None = None
+    query: str | None = None
+    url: str | None = None
+
+
 _ARGUMENTS = msgspec.json.Decoder(_Arguments)
+_PLAIN = msgspec.json.Decoder(_Words)
 _TEXT = msgspec.json.Decoder(str)
 _WORDS = msgspec.json.Decoder(list[str])
 
@@ -55,7 +55,7 @@ def described(arguments: msgspec.Raw) -> tuple[str, bool]:
         words = " ".join(_words(arguments)[:_READ_BYTES].split())
     except (ValueError, RecursionError):
         return "", False
-    return _cut(words), _is_protected(words)
+    return _cut(words), instructions.are_named(words)
 
 
 def _words(arguments: msgspec.Raw) -> str:
@@ -71,11 +71,24 @@ def _words(arguments: msgspec.Raw) -> str:
 
 
 def _telling(arguments: msgspec.Raw | str) -> str:
+    try:
+        said = _PLAIN.decode(arguments)
+    except ValueError:
+        return _looked_through(arguments)
+    told = said.command or said.cmd or said.file_path or said.path or said.filename
+    return told or said.pattern or said.query or said.url or _all_of(arguments)
+
+
+def _looked_through(arguments: msgspec.Raw | str) -> str:
     for value in msgspec.structs.astuple(_ARGUMENTS.decode(arguments)):
         if value is not NOTHING:
             told = _value(value)
             if told:
                 return told
+    return _all_of(arguments)
+
+
+def _all_of(arguments: msgspec.Raw | str) -> str:
     return _compact(arguments.encode() if isinstance(arguments, str) else bytes(arguments))
 
 
@@ -104,14 +117,6 @@ def _cut(words: str) -> str:
     return words if len(words) <= LABEL_CHARS else words[: LABEL_CHARS - 1] + "…"
 
 
-def _is_protected(words: str) -> bool:
-    lowered = words.lower()
-    # Nearly no call names such a file; two look-ups settle it.
-    if ".md" not in lowered and "rules" not in lowered:
-        return False
-    return any(name in lowered for name in _PROTECTED)
-
-
 class CallBook:
     """The calls of one request so far, in order. Answers depend only on what was added before."""
 
@@ -120,21 +125,25 @@ class CallBook:
         self._times: dict[tuple[str, str], int] = {}
         self._turn: _Unanswered | None = None
 
-    def add(self, call_id: str | None, name: str, arguments: msgspec.Raw) -> None:
-        """Note a call. One without a name cannot be pointed at and only takes its id out of use."""
+    def add(self, call_id: str | None, name: str, arguments: msgspec.Raw) -> Call | None:
+        """Note a call and return it. One without a name cannot be pointed at and only takes its id out of use."""
         if not name:
             self._by_id.pop(call_id or "", None)
-            return
+            return None
         label, is_protected = described(arguments)
+        times = self._times
         # A call without a label is named by its tool alone, so it is counted among all calls of that tool.
-        ordinal = self._times[name, ""] = self._times.get((name, ""), 0) + 1
+        key = name, ""
+        ordinal = times[key] = times.get(key, 0) + 1
         if label:
-            ordinal = self._times[name, label] = self._times.get((name, label), 0) + 1
+            key = name, label
+            ordinal = times[key] = times.get(key, 0) + 1
         call = Call(name, label, ordinal, is_protected)
         if self._turn is not None:
             self._turn.add(call)
         if call_id:
             self._by_id[call_id] = call
+        return call
 
     def by_id(self, call_id: str | None) -> Call | None:
         """Return the latest call with that id."""

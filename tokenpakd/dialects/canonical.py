@@ -33,6 +33,8 @@ class Part(msgspec.Struct, gc=False):
     file_data: msgspec.Raw = NOTHING
 
 
+# Nearly every role is one of these, spelled like this.
+_ROLES = {b'"user"': "user", b'"assistant"': "assistant", b'"model"': "model", b" ": ""}
 _PARTS = msgspec.json.Decoder(list[Part])
 _TEXT = msgspec.json.Decoder(str)
 
@@ -71,6 +73,15 @@ def name(raw: msgspec.Raw) -> str | None:
         return None
     # It goes into the row, the log and the metrics.
     return text(raw)[:_NAME_BYTES].decode("utf-8", "replace")
+
+
+def role(raw: msgspec.Raw) -> str | None:
+    """Return a message's role, empty where it has none; None when it is no string: such a message is odd."""
+    literal = bytes(raw)
+    known = _ROLES.get(literal)
+    if known is not None:
+        return known
+    return text(raw).decode("utf-8", "replace") if is_text(raw) else None
 
 
 def parts(raw: msgspec.Raw) -> list[Part]:

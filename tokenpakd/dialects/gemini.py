@@ -5,11 +5,14 @@ from functools import partial
 
 import msgspec
 
-from tokenpakd.dialects import canonical, glance
+from tokenpakd.dialects import canonical, extent, glance, span_list
 from tokenpakd.dialects.calls import CallBook
 from tokenpakd.dialects.canonical import NOTHING
 from tokenpakd.dialects.span_index import SpanIndex
-from tokenpakd.exchange.request import DialectName, Look, Span, SpanKind
+from tokenpakd.dialects.span_list import RESULT, USER, Found
+from tokenpakd.exchange.request import DialectName, Look, Span
+
+_Odd = list[msgspec.Raw] | str | float | bool | None
 
 
 # Google's JSON takes both spellings of every name.
@@ -17,7 +20,8 @@ class _Function(msgspec.Struct, gc=False):
     id: str | None = None
     name: str = ""
     args: msgspec.Raw = NOTHING
-    response: msgspec.Raw = NOTHING
+    response: dict[str, msgspec.Raw] | _Odd = None
+    """An object; read in the same pass, since it holds most of what a request is."""
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -31,27 +35,33 @@ class _Part(msgspec.Struct, gc=False):
 
 
 class _Content(msgspec.Struct, gc=False):
-    role: str | None = None
+    role: msgspec.Raw = NOTHING
+    """Raw, because it says where in the body the content stands."""
     parts: list[_Part] | _Part | None = None
     """A single part need not stand in a list."""
 
 
-class _Body(msgspec.Struct, gc=False):
+class _Top(msgspec.Struct, gc=False):
+    tools: msgspec.Raw = NOTHING
+    system: msgspec.Raw = msgspec.field(default=NOTHING, name="systemInstruction")
+    system_snake: msgspec.Raw = msgspec.field(default=NOTHING, name="system_instruction")
+    settings: msgspec.Raw = msgspec.field(default=NOTHING, name="toolConfig")
+    settings_snake: msgspec.Raw = msgspec.field(default=NOTHING, name="tool_config")
+
+
+class _Body(_Top, gc=False):
     contents: list[_Content] = []
-    system: msgspec.Raw = msgspec.field(default=NOTHING, name="systemInstruction")
-    system_snake: msgspec.Raw = msgspec.field(default=NOTHING, name="system_instruction")
 
 
-class _LooseBody(msgspec.Struct, gc=False):
+class _LooseBody(_Top, gc=False):
     contents: list[msgspec.Raw] = []
-    system: msgspec.Raw = msgspec.field(default=NOTHING, name="systemInstruction")
-    system_snake: msgspec.Raw = msgspec.field(default=NOTHING, name="system_instruction")
 
 
 _BODY = msgspec.json.Decoder(_Body)
 _LOOSE_BODY = msgspec.json.Decoder(_LooseBody)
 _CONTENT = msgspec.json.Decoder(_Content)
-_VALUES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+_ODD = _Content(role=msgspec.Raw(b"0"))
 
 _STATUS_NAMES = {
     400: "INVALID_ARGUMENT",
@@ -115,15 +125,24 @@ def _look(body: bytes, *, want_spans: bool, nothing: Look) -> Look:
         contents = strict.contents
     except ValueError:  # one odd content: look at each by itself
         seen = loose = _LOOSE_BODY.decode(body)
-        contents = glance.rows(_CONTENT, loose.contents, _Content(role=""))
+        contents = glance.rows(_CONTENT, loose.contents, _ODD)
     system = seen.system if canonical.is_object(seen.system) else seen.system_snake
-    return Look(
+    plain = Look(
         dialect=DialectName.GEMINI,
         model=nothing.model,
         is_stream=nothing.is_stream,
         opening=_opening(system, contents),
-        spans=_spans(SpanIndex(body), contents) if want_spans else (),
         message_count=len(contents),
+    )
+    if not want_spans:
+        return plain
+    index = SpanIndex(body)
+    beside = seen.tools, seen.system, seen.system_snake, seen.settings, seen.settings_snake
+    return msgspec.structs.replace(
+        plain,
+        spans=_spans(index, contents),
+        frame=extent.frame(index, beside),
+        messages=extent.messages(index, "contents", beside, [content.role for content in contents]),
     )
 
 
@@ -131,7 +150,7 @@ def _opening(system: msgspec.Raw, contents: list[_Content]) -> tuple[bytes, ...]
     told = []
     if canonical.is_object(system):
         told = [_text(parts) for parts in glance.rows(_CONTENT, [system], _Content())]
-    first = next((_text(content) for content in contents if content.role in ("user", None)), None)
+    first = next((_text(content) for content in contents if _role(content) == "user"), None)
     return canonical.opening(DialectName.GEMINI, told, first)
 
 
@@ -144,6 +163,11 @@ def _text(content: _Content) -> bytes:
     )
 
 
+def _role(content: _Content) -> str | None:
+    """Return whose content it is; one without a role is the user's, one whose role is no text is odd: None."""
+    return "user" if bytes(content.role) in (b" ", b"null") else canonical.role(content.role)
+
+
 def _parts(content: _Content) -> list[_Part]:
     if isinstance(content.parts, _Part):
         return [content.parts]
@@ -152,31 +176,30 @@ def _parts(content: _Content) -> list[_Part]:
 
 def _spans(index: SpanIndex, contents: list[_Content]) -> tuple[Span, ...]:
     book = CallBook()
-    spans: list[Span] = []
+    found: list[Found] = []
     for content in contents:
-        if content.role == "model":
+        role, parts = _role(content), _parts(content)
+        if role is None:
+            continue
+        if role == "model":
             book.begin_turn()
-        for part in _parts(content):
-            call = part.call or part.call_snake
-            response = part.response or part.response_snake
-            if call is not None and content.role == "model":
-                book.add(call.id, call.name, call.args)
-            elif response is not None and content.role != "model":
-                _add_response(spans, index, response, book)
-    return tuple(sorted(spans, key=_start))
+        for part in parts:
+            if role != "model":
+                response = part.response or part.response_snake
+                if response is not None:
+                    _add_response(found, response, book)
+                elif role == "user" and part.text is not NOTHING:
+                    found.append((part.text, USER, None, len(parts) == 1))
+            else:
+                call = part.call or part.call_snake
+                if call is not None:
+                    span_list.add_arguments(found, call.args, book.add(call.id, call.name, call.args))
+    return span_list.spans(index, found)
 
 
-def _add_response(spans: list[Span], index: SpanIndex, response: _Function, book: CallBook) -> None:
+def _add_response(found: list[Found], response: _Function, book: CallBook) -> None:
     call = book.answered_by(response.id, response.name)
-    try:
-        values = _VALUES.decode(response.response)
-    except glance.ODD:
-        return
-    for value in values.values():
-        place = index.literal(value) if canonical.is_text(value) else None
-        if place is not None:
-            spans.append(Span(place[0], place[1], SpanKind.TOOL_RESULT, call, len(values) == 1))
-
-
-def _start(span: Span) -> int:
-    return span.start
+    values = response.response
+    if isinstance(values, dict):
+        is_whole = len(values) == 1
+        found.extend((value, RESULT, call, is_whole) for value in values.values() if canonical.is_text(value))

@@ -5,11 +5,12 @@ from functools import partial
 
 import msgspec
 
-from tokenpakd.dialects import canonical, glance
+from tokenpakd.dialects import canonical, extent, glance, span_list
 from tokenpakd.dialects.calls import CallBook
 from tokenpakd.dialects.canonical import NOTHING
 from tokenpakd.dialects.span_index import SpanIndex
-from tokenpakd.exchange.request import DialectName, Look, Span, SpanKind
+from tokenpakd.dialects.span_list import RESULT, USER, Found
+from tokenpakd.exchange.request import DialectName, Look, Span
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -30,19 +31,19 @@ class _Message(msgspec.Struct, gc=False):
     tool_call_id: str | None = None
 
 
-class _Body(msgspec.Struct, gc=False):
+class _Top(msgspec.Struct, gc=False):
     model: msgspec.Raw = NOTHING
     stream: msgspec.Raw = NOTHING
+    tools: msgspec.Raw = NOTHING
     system: msgspec.Raw = NOTHING
     prompt: msgspec.Raw = NOTHING
+
+
+class _Body(_Top, gc=False):
     messages: list[_Message] = []
 
 
-class _LooseBody(msgspec.Struct, gc=False):
-    model: msgspec.Raw = NOTHING
-    stream: msgspec.Raw = NOTHING
-    system: msgspec.Raw = NOTHING
-    prompt: msgspec.Raw = NOTHING
+class _LooseBody(_Top, gc=False):
     messages: list[msgspec.Raw] = []
 
 
@@ -83,13 +84,22 @@ def _look(body: bytes, *, want_spans: bool, nothing: Look) -> Look:
     except ValueError:  # one odd message: look at each by itself
         seen = loose = _LOOSE_BODY.decode(body)
         messages = glance.rows(_MESSAGE, loose.messages, _Message())
-    return Look(
+    plain = Look(
         dialect=DialectName.OLLAMA,
         model=canonical.name(seen.model),
         is_stream=nothing.is_stream and glance.flag(seen.stream, default=True),
         opening=_opening(seen.system, seen.prompt, messages),
-        spans=_spans(SpanIndex(body), messages) if want_spans else (),
         message_count=len(messages),
+    )
+    if not want_spans:
+        return plain
+    index = SpanIndex(body)
+    beside = seen.model, seen.stream, seen.tools, seen.system, seen.prompt
+    return msgspec.structs.replace(
+        plain,
+        spans=_spans(index, messages),
+        frame=extent.frame(index, (seen.tools, seen.system)),
+        messages=extent.messages(index, "messages", beside, [message.content for message in messages]),
     )
 
 
@@ -106,20 +116,18 @@ def _opening(system: msgspec.Raw, prompt: msgspec.Raw, messages: list[_Message])
 
 def _spans(index: SpanIndex, messages: list[_Message]) -> tuple[Span, ...]:
     book = CallBook()
-    spans: list[Span] = []
+    found: list[Found] = []
     for message in messages:
         if message.role == "assistant":
             book.begin_turn()
             for asked in message.tool_calls or ():
                 if asked.function is not None:
-                    book.add(asked.id, asked.function.name, asked.function.arguments)
-        elif message.role == "tool" and canonical.is_text(message.content):
-            call = book.answered_by(message.tool_call_id, message.tool_name)
-            place = index.literal(message.content)
-            if place is not None:
-                spans.append(Span(place[0], place[1], SpanKind.TOOL_RESULT, call))
-    return tuple(sorted(spans, key=_start))
-
-
-def _start(span: Span) -> int:
-    return span.start
+                    arguments = asked.function.arguments
+                    span_list.add_arguments(found, arguments, book.add(asked.id, asked.function.name, arguments))
+        elif not canonical.is_text(message.content):
+            continue
+        elif message.role == "tool":
+            found.append((message.content, RESULT, book.answered_by(message.tool_call_id, message.tool_name), True))
+        elif message.role == "user":
+            found.append((message.content, USER, None, True))
+    return span_list.spans(index, found)

@@ -5,11 +5,12 @@ from functools import partial
 
 import msgspec
 
-from tokenpakd.dialects import canonical, glance
+from tokenpakd.dialects import canonical, extent, glance, span_list
 from tokenpakd.dialects.calls import CallBook
 from tokenpakd.dialects.canonical import NOTHING
 from tokenpakd.dialects.span_index import SpanIndex
-from tokenpakd.exchange.request import Call, DialectName, Look, Span, SpanKind
+from tokenpakd.dialects.span_list import RESULT, USER, Found
+from tokenpakd.exchange.request import DialectName, Look, Span
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -31,31 +32,26 @@ class _Message(msgspec.Struct, gc=False):
     tool_call_id: str | None = None
 
 
-class _Body(msgspec.Struct, gc=False):
+class _Top(msgspec.Struct, gc=False):
     model: msgspec.Raw = NOTHING
     stream: msgspec.Raw = NOTHING
+    tools: msgspec.Raw = NOTHING
+    functions: msgspec.Raw = NOTHING
     prompt_cache_key: msgspec.Raw = NOTHING
     transforms: msgspec.Raw = NOTHING
+
+
+class _Body(_Top, gc=False):
     messages: list[_Message] = []
 
 
-class _LooseBody(msgspec.Struct, gc=False):
-    model: msgspec.Raw = NOTHING
-    stream: msgspec.Raw = NOTHING
-    prompt_cache_key: msgspec.Raw = NOTHING
-    transforms: msgspec.Raw = NOTHING
+class _LooseBody(_Top, gc=False):
     messages: list[msgspec.Raw] = []
-
-
-class _Text(msgspec.Struct, gc=False):
-    type: str = ""
-    text: msgspec.Raw = NOTHING
 
 
 _BODY = msgspec.json.Decoder(_Body)
 _LOOSE_BODY = msgspec.json.Decoder(_LooseBody)
 _MESSAGE = msgspec.json.Decoder(_Message)
-_TEXTS = msgspec.json.Decoder(list[_Text])
 
 _ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 # Codes that this dialect's clients know under another name.
@@ -103,14 +99,23 @@ def _look(body: bytes, *, want_spans: bool) -> Look:
     except ValueError:  # one odd message: look at each by itself
         seen = loose = _LOOSE_BODY.decode(body)
         messages = glance.rows(_MESSAGE, loose.messages, _Message())
-    return Look(
+    plain = Look(
         dialect=DialectName.OPENAI_CHAT,
         model=canonical.name(seen.model),
         is_stream=glance.flag(seen.stream),
         opening=_opening(seen.prompt_cache_key, messages),
-        # OpenRouter's transforms cut out the middle of a conversation that is too long.
-        spans=_spans(SpanIndex(body), messages) if want_spans and seen.transforms is NOTHING else (),
         message_count=len(messages),
+    )
+    if not want_spans:
+        return plain
+    index = SpanIndex(body)
+    beside = seen.model, seen.stream, seen.tools, seen.functions, seen.prompt_cache_key
+    return msgspec.structs.replace(
+        plain,
+        # OpenRouter's transforms cut out the middle of a conversation that is too long.
+        spans=_spans(index, messages) if seen.transforms is NOTHING else (),
+        frame=extent.frame(index, (seen.tools, seen.functions)),
+        messages=extent.messages(index, "messages", beside, [message.content for message in messages]),
     )
 
 
@@ -127,32 +132,18 @@ def _opening(key: msgspec.Raw, messages: list[_Message]) -> tuple[bytes, ...]:
 
 def _spans(index: SpanIndex, messages: list[_Message]) -> tuple[Span, ...]:
     book = CallBook()
-    spans: list[Span] = []
+    found: list[Found] = []
     for message in messages:
         if message.role == "assistant":
             for call in message.tool_calls or ():
                 if call.function is not None:
-                    book.add(call.id, call.function.name, call.function.arguments)
+                    arguments = call.function.arguments
+                    span_list.add_arguments(found, arguments, book.add(call.id, call.function.name, arguments))
                 elif call.custom is not None:
-                    book.add(call.id, call.custom.name, call.custom.input)
+                    given = call.custom.input
+                    span_list.add_input(found, given, book.add(call.id, call.custom.name, given))
         elif message.role == "tool":
-            _add_result(spans, index, message.content, book.by_id(message.tool_call_id))
-    return tuple(sorted(spans, key=_start))
-
-
-def _add_result(spans: list[Span], index: SpanIndex, content: msgspec.Raw, call: Call | None) -> None:
-    if canonical.is_text(content):
-        place = index.literal(content)
-        if place is not None:
-            spans.append(Span(place[0], place[1], SpanKind.TOOL_RESULT, call))
-        return
-    parts = glance.listed(_TEXTS, content)
-    for part in parts:
-        if part.type == "text" and canonical.is_text(part.text):
-            place = index.literal(part.text)
-            if place is not None:
-                spans.append(Span(place[0], place[1], SpanKind.TOOL_RESULT, call, len(parts) == 1))
-
-
-def _start(span: Span) -> int:
-    return span.start
+            span_list.add_texts(found, message.content, RESULT, book.by_id(message.tool_call_id))
+        elif message.role == "user":
+            span_list.add_texts(found, message.content, USER, None)
+    return span_list.spans(index, found)

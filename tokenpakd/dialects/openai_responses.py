@@ -5,11 +5,12 @@ from functools import partial
 
 import msgspec
 
-from tokenpakd.dialects import canonical, glance
+from tokenpakd.dialects import canonical, extent, glance, span_list
 from tokenpakd.dialects.calls import CallBook
 from tokenpakd.dialects.canonical import NOTHING
 from tokenpakd.dialects.span_index import SpanIndex
-from tokenpakd.exchange.request import Call, DialectName, Look, Span, SpanKind
+from tokenpakd.dialects.span_list import RESULT, USER, Found
+from tokenpakd.exchange.request import DialectName, Look, Span
 
 
 class _Item(msgspec.Struct, gc=False):
@@ -25,41 +26,34 @@ class _Item(msgspec.Struct, gc=False):
     output: msgspec.Raw = NOTHING
 
 
-class _Body(msgspec.Struct, gc=False):
+class _Top(msgspec.Struct, gc=False):
     model: msgspec.Raw = NOTHING
     stream: msgspec.Raw = NOTHING
+    tools: msgspec.Raw = NOTHING
     instructions: msgspec.Raw = NOTHING
     prompt_cache_key: msgspec.Raw = NOTHING
     truncation: msgspec.Raw = NOTHING
     context_management: msgspec.Raw = NOTHING
+
+
+class _Body(_Top, gc=False):
     input: list[_Item] = []
 
 
-class _LooseBody(msgspec.Struct, gc=False):
-    model: msgspec.Raw = NOTHING
-    stream: msgspec.Raw = NOTHING
-    instructions: msgspec.Raw = NOTHING
-    prompt_cache_key: msgspec.Raw = NOTHING
-    truncation: msgspec.Raw = NOTHING
-    context_management: msgspec.Raw = NOTHING
+class _LooseBody(_Top, gc=False):
     input: msgspec.Raw = NOTHING
-
-
-class _Text(msgspec.Struct, gc=False):
-    type: str = ""
-    text: msgspec.Raw = NOTHING
 
 
 _BODY = msgspec.json.Decoder(_Body)
 _LOOSE_BODY = msgspec.json.Decoder(_LooseBody)
 _ITEM = msgspec.json.Decoder(_Item)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
-_TEXTS = msgspec.json.Decoder(list[_Text])
 
 _ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 # Codes that this dialect's clients know under another name.
 _CODES = {"context_overflow": "context_length_exceeded", "rate_limited": "rate_limit_exceeded"}
 _OUTPUTS = frozenset(("function_call_output", "custom_tool_call_output", "local_shell_call_output"))
+_TEXTS = frozenset(("input_text", "output_text", "text"))
 
 
 def look(body: bytes, *, want_spans: bool, path: bytes) -> Look:
@@ -112,13 +106,22 @@ def _look(body: bytes, *, want_spans: bool) -> Look:
     except ValueError:  # `input` is a string, or one item is odd: look at each by itself
         seen = loose = _LOOSE_BODY.decode(body)
         items = _items(loose.input)
-    return Look(
+    plain = Look(
         dialect=DialectName.OPENAI_RESPONSES,
         model=canonical.name(seen.model),
         is_stream=glance.flag(seen.stream),
         opening=_opening(seen.prompt_cache_key, seen.instructions, items),
-        spans=_spans(SpanIndex(body), items) if want_spans and _keeps_results(seen) else (),
         message_count=len(items),
+    )
+    if not want_spans:
+        return plain
+    index = SpanIndex(body)
+    beside = seen.model, seen.stream, seen.tools, seen.instructions, seen.prompt_cache_key
+    return msgspec.structs.replace(
+        plain,
+        spans=_spans(index, items) if _keeps_results(seen) else (),
+        frame=extent.frame(index, (seen.tools, seen.instructions)),
+        messages=extent.messages(index, "input", beside, [_inside(item) for item in items]),
     )
 
 
@@ -141,7 +144,11 @@ def _opening(key: msgspec.Raw, instructions: msgspec.Raw, items: list[_Item]) ->
     return ()
 
 
-def _keeps_results(seen: _Body | _LooseBody) -> bool:
+def _inside(item: _Item) -> msgspec.Raw:
+    return item.output if item.content is NOTHING else item.content
+
+
+def _keeps_results(seen: _Top) -> bool:
     """Say whether the model will see all of the request: told to, the API drops or compacts items in its middle."""
     is_whole = canonical.name(seen.truncation) in (None, "disabled")
     return is_whole and bytes(seen.context_management) in (bytes(NOTHING), b"null", b"[]")
@@ -149,34 +156,19 @@ def _keeps_results(seen: _Body | _LooseBody) -> bool:
 
 def _spans(index: SpanIndex, items: list[_Item]) -> tuple[Span, ...]:
     book = CallBook()
-    spans: list[Span] = []
+    found: list[Found] = []
     for item in items:
         if item.type in ("compaction", "compaction_summary"):  # the model sees nothing of what stands before it
             break
-        if item.type == "function_call":
-            book.add(item.call_id, item.name, item.arguments)
+        if item.type in _OUTPUTS:
+            span_list.add_texts(found, item.output, RESULT, book.by_id(item.call_id or item.id), _TEXTS)
+        elif item.type == "function_call":
+            span_list.add_arguments(found, item.arguments, book.add(item.call_id, item.name, item.arguments))
         elif item.type == "custom_tool_call":
-            book.add(item.call_id, item.name, item.input)
+            span_list.add_input(found, item.input, book.add(item.call_id, item.name, item.input))
         elif item.type == "local_shell_call":
-            book.add(item.call_id or item.id, "local_shell", item.action)
-        elif item.type in _OUTPUTS:
-            _add_result(spans, index, item.output, book.by_id(item.call_id or item.id))
-    return tuple(sorted(spans, key=_start))
-
-
-def _add_result(spans: list[Span], index: SpanIndex, content: msgspec.Raw, call: Call | None) -> None:
-    if canonical.is_text(content):
-        place = index.literal(content)
-        if place is not None:
-            spans.append(Span(place[0], place[1], SpanKind.TOOL_RESULT, call))
-        return
-    parts = glance.listed(_TEXTS, content)
-    for part in parts:
-        if part.type in ("input_text", "output_text", "text") and canonical.is_text(part.text):
-            place = index.literal(part.text)
-            if place is not None:
-                spans.append(Span(place[0], place[1], SpanKind.TOOL_RESULT, call, len(parts) == 1))
-
-
-def _start(span: Span) -> int:
-    return span.start
+            call = book.add(item.call_id or item.id, "local_shell", item.action)
+            span_list.add_arguments(found, item.action, call)
+        elif item.role == "user" and item.type in (None, "message"):
+            span_list.add_texts(found, item.content, USER, None, _TEXTS)
+    return span_list.spans(index, found)

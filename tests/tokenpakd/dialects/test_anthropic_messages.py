@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tokenpakd.dialects import anthropic_messages as wire
-from tokenpakd.exchange.request import Call, DialectName, Look
+from tokenpakd.exchange.request import Call, DialectName, Look, SpanKind
 
 PATH = b"/v1/messages"
 SSE = b"text/event-stream; charset=utf-8"
@@ -18,7 +18,11 @@ def _look(body: object, *, want_spans: bool = True) -> tuple[bytes, Look]:
 
 def _texts(body: object) -> list[tuple[str, Call | None, bool]]:
     raw, seen = _look(body)
-    return [(json.loads(raw[span.start : span.end]), span.call, span.is_whole) for span in seen.spans]
+    return [
+        (json.loads(raw[span.start : span.end]), span.call, span.is_whole)
+        for span in seen.spans
+        if span.kind is SpanKind.TOOL_RESULT
+    ]
 
 
 def _use(call_id: str, command: str) -> dict[str, object]:
@@ -73,6 +77,102 @@ def test_every_text_of_every_tool_result_is_a_span() -> None:
         ("x", Call("bash", "cat a", 2), False),
     ]
     assert _look(body, want_spans=False)[1].spans == ()
+
+
+def _kinds(body: object) -> list[tuple[str, str, bool]]:
+    raw, seen = _look(body)
+    return [(span.kind.value, json.loads(raw[span.start : span.end]), span.is_whole) for span in seen.spans]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (b'{"role":"user","content":"x"}', b'"x"'),
+        (b'{ "role" : "user" ,\r\n"content"\t: "x"\n}', b'"x"'),
+        (rb'{"role":"us\u0065r","content":"a \"}\\"}', rb'"a \"}\\"'),
+        (rb'{"content":"\u00e9","role":"user"}', rb'"\u00e9"'),
+        (b'{"role":"user","content":"first","content":"last"}', b'"last"'),
+        (b'{"role":"user","x":{"content":"twin"},"content":"twin","y":"twin"}', b'"twin"'),
+        (b'{"role":"assistant","content":"no","role":"user"}', b'"no"'),
+        (b'{"role":"user","content":""}', b'""'),
+        (rb'{"role":"user","cont\u0065nt":"x"}', b'"x"'),
+    ],
+)
+def test_content_that_is_one_string_is_found_in_every_spelling(message: bytes, expected: bytes) -> None:
+    for filler in (b"", b"f" * 10_000):
+        body = b'{"messages":[{"role":"assistant","content":"twin"},%b],"x":"%b"}' % (message, filler)
+        [span] = _look(body)[1].spans
+        assert body[span.start : span.end] == expected
+        assert (span.kind, span.is_whole) == (SpanKind.USER_TEXT, True)
+
+
+def test_twin_in_another_field_is_not_taken_for_the_content() -> None:
+    body = b'{"messages":[{"role":"user","x":{"content":"twin"},"content":"twin","y":"twin"}]}'
+    [span] = _look(body)[1].spans
+    assert body[: span.start].endswith(b'},"content":')
+
+
+@pytest.mark.parametrize(
+    ("role", "part", "is_user_text"),
+    [
+        ("user", {"type": "text", "text": "t", "cache_control": {"type": "ephemeral"}}, True),
+        ("user", {"type": "document", "source": {"type": "text", "data": "t"}, "title": "t"}, False),
+        ("user", {"type": "search_result", "content": [{"type": "text", "text": "t"}]}, False),
+        ("user", {"type": "thinking", "text": "t"}, False),
+        ("user", {"type": "brand_new", "text": "t"}, False),
+        ("user", {"type": "text", "text": ["t"]}, False),
+        ("user", {"text": "t"}, False),
+        ("assistant", {"type": "text", "text": "t"}, False),
+        ("system", {"type": "text", "text": "t"}, False),
+        (None, {"type": "text", "text": "t"}, False),
+    ],
+)
+def test_only_texts_of_users_are_user_text(role: object, part: object, *, is_user_text: bool) -> None:
+    assert bool(_kinds({"messages": [{"role": role, "content": [part]}]})) is is_user_text
+
+
+def test_texts_beside_results_are_user_text() -> None:
+    parts = [_result("1", "r"), {"type": "text", "text": "a"}, {"type": "text", "text": "a"}]
+    assert _kinds({"messages": [{"role": "user", "content": parts}]}) == [
+        ("tool_result", "r", True),
+        ("user_text", "a", False),
+        ("user_text", "a", False),
+    ]
+
+
+def test_strings_of_arguments_are_spans_of_their_call() -> None:
+    long = "l" * 78  # with its quotes just long enough
+    edits = [{"old_string": long + "1", "new_string": long + "2"}, {"new_string": "short"}, long + "3", 7]
+    given = {"file_path": "a.py", "short": long[1:], "content": long, "edits": edits, "o": {"a": long, "b": [[long]]}}
+    use = {"type": "tool_use", "id": "1", "name": "Edit", "input": given}
+    server = {"type": "server_tool_use", "id": "2", "name": "web", "input": {"query": long}}
+    nameless = {"type": "tool_use", "id": "3", "input": {"query": long}}
+    raw, seen = _look({"messages": [{"role": "assistant", "content": [use, server, nameless]}]})
+    found = [json.loads(raw[span.start : span.end]) for span in seen.spans]
+    assert found == [long, long + "1", long + "2", long + "3", long]
+    assert {(span.kind, span.call, span.is_whole) for span in seen.spans} == {
+        (SpanKind.TOOL_ARGUMENT, Call("Edit", "a.py"), False)
+    }
+
+
+@pytest.mark.parametrize("given", [None, 7, "x" * 500, ["x" * 500], {"a": None}, {"a": [None, [], {}]}])
+def test_strange_arguments_have_no_strings(given: object) -> None:
+    use = {"type": "tool_use", "id": "1", "name": "Edit", "input": given}
+    kinds = [kind for kind, _, _ in _kinds({"messages": [{"role": "assistant", "content": [use]}]})]
+    assert kinds in ([], ["tool_arguments"])
+
+
+def test_nothing_of_any_kind_stands_behind_a_compaction() -> None:
+    compacted = {"role": "assistant", "content": [{"type": "compaction", "content": "summary"}]}
+    user = {"role": "user", "content": "u"}
+    assert _kinds({"messages": [user, compacted, user, _use("1", "x" * 200)]}) == [("user_text", "u", True)]
+
+
+@pytest.mark.parametrize("edits", [[{"type": "clear_tool_uses_20250919"}], "?"])
+def test_frame_is_known_where_spans_are_not_wanted(edits: object) -> None:
+    raw, seen = _look({"messages": [{"role": "user", "content": "u"}], "context_management": {"edits": edits}})
+    assert seen.spans == ()
+    assert raw[slice(*seen.messages)] == b'[{"role": "user", "content": "u"}]'
 
 
 def test_results_of_server_tools_are_never_spans() -> None:
@@ -163,8 +263,8 @@ def test_odd_message_costs_only_itself(odd: object) -> None:
     good = [{"role": "user", "content": "hi"}, _use("1", "ls -l"), {"role": "user", "content": [_result("1", "r")]}]
     _, alone = _look({"model": "m", "messages": good})
     raw, beside = _look({"model": "m", "messages": [*good, odd, {"role": "user", "content": [_result("1", "s")]}]})
-    assert beside.spans[:1] == alone.spans
-    assert [raw[span.start : span.end] for span in beside.spans] == [b'"r"', b'"s"']
+    assert beside.spans[:2] == alone.spans
+    assert [raw[span.start : span.end] for span in beside.spans] == [b'"hi"', b'"r"', b'"s"']
     assert (beside.note, beside.opening, beside.message_count) == (None, alone.opening, 5)
 
 
@@ -203,7 +303,7 @@ def test_half_a_surrogate_pair_costs_no_span() -> None:
         {"model": "m", "messages": [{"role": "user", "content": "hi"}, _use("1", "cat a"), user]}
     ).encode()
     seen = wire.look(body, want_spans=True, path=PATH)
-    assert [body[span.start : span.end] for span in seen.spans] == [b'"keep"', rb'"cut \ud83d"']
+    assert [body[span.start : span.end] for span in seen.spans] == [b'"hi"', b'"keep"', rb'"cut \ud83d"']
     assert (seen.model, seen.note, len(seen.opening)) == ("m", None, 4)
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tokenpakd.dialects import gemini as wire
-from tokenpakd.exchange.request import Call, Look
+from tokenpakd.exchange.request import Call, Look, SpanKind
 
 PATH = b"/v1beta/models/gemini-2.5-flash:streamGenerateContent"
 
@@ -17,7 +17,11 @@ def _look(body: object, path: bytes = PATH) -> tuple[bytes, Look]:
 
 def _texts(body: object) -> list[tuple[str, Call | None, bool]]:
     raw, seen = _look(body)
-    return [(json.loads(raw[span.start : span.end]), span.call, span.is_whole) for span in seen.spans]
+    return [
+        (json.loads(raw[span.start : span.end]), span.call, span.is_whole)
+        for span in seen.spans
+        if span.kind is SpanKind.TOOL_RESULT
+    ]
 
 
 def _call(name: str, path: str, **more: object) -> dict[str, object]:

@@ -46,6 +46,7 @@ def test_tool_messages_are_spans_with_their_calls() -> None:
     }
     raw, seen = _look(body)
     assert [(json.loads(raw[span.start : span.end]), span.call) for span in seen.spans] == [
+        ("go", None),
         ("by id", Call("read", "aa", 2)),
         ("by name", Call("read", "aa", 1)),
         ("next", Call("read", "bb", 1)),

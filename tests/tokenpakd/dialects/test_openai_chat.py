@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tokenpakd.dialects import openai_chat as wire
-from tokenpakd.exchange.request import Call, Look
+from tokenpakd.exchange.request import Call, Look, SpanKind
 
 PATH = b"/v1/chat/completions"
 SSE = b"text/event-stream"
@@ -18,7 +18,11 @@ def _look(body: object) -> tuple[bytes, Look]:
 
 def _texts(body: object) -> list[tuple[str, Call | None, bool]]:
     raw, seen = _look(body)
-    return [(json.loads(raw[span.start : span.end]), span.call, span.is_whole) for span in seen.spans]
+    return [
+        (json.loads(raw[span.start : span.end]), span.call, span.is_whole)
+        for span in seen.spans
+        if span.kind is SpanKind.TOOL_RESULT
+    ]
 
 
 def _call(call_id: str, arguments: object) -> dict[str, object]:

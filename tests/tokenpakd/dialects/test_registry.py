@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tokenpakd.dialects.classify import classify
 from tokenpakd.dialects.registry import dialect
-from tokenpakd.exchange.request import DialectName, Look
+from tokenpakd.exchange.request import DialectName, Look, SpanKind
 
 RECORDED = Path(__file__).resolve().parents[4] / "shared" / "recorded"
 NEEDS_RECORDINGS = pytest.mark.skipif(not RECORDED.is_dir(), reason="no recordings beside this checkout (../shared)")
@@ -94,7 +94,7 @@ def test_resumed_conversation_has_the_opening_it_began_with() -> None:
 def test_tool_turn_belongs_to_the_turn_before_and_names_its_call(file: str, tool: str) -> None:
     *_, asked, answered = _recorded(file)
     assert asked.opening == answered.opening != ()
-    [span] = answered.spans
+    [span] = [span for span in answered.spans if span.kind is SpanKind.TOOL_RESULT]
     assert span.call is not None
     assert span.call.name == tool
 

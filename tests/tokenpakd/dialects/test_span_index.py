@@ -41,3 +41,13 @@ def test_very_long_literal_is_found() -> None:
     index = SpanIndex(body)
     places = [index.literal(raw) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])]
     assert places == [(1, 300_003), (300_004, 600_006)]
+
+
+def test_value_of_any_kind_is_found() -> None:
+    body = b'{"a" : [1, {}] ,"b":{"c":null}, "d":"x", "e":-1.5e3}'
+    index = SpanIndex(body)
+    values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    places = [index.value(raw) for raw in values.values()]
+    assert [body[place[0] : place[1]] for place in places if place] == [b"[1, {}]", b'{"c":null}', b'"x"', b"-1.5e3"]
+    assert index.value(msgspec.Raw(b"[1, {}]")) is None
+    assert SpanIndex(b"{}").value(values["a"]) is None
