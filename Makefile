@@ -4,7 +4,7 @@ VENV ?= .venv
 UV ?= uv
 BIN := $(VENV)/bin
 
-.PHONY: test run sdks lint types imports bench lock reference clean
+.PHONY: test run sdks lint types imports bench bench-economics lock reference clean
 
 test: lint types imports sdks
 	$(BIN)/pytest -q -p no:cacheprovider $(PYTEST_ARGS)
@@ -29,6 +29,10 @@ run: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python bench/overhead.py $(BENCH_ARGS)
 
+# Transcripts beside the checkout, or those of BENCH_ARGS="--data DIR".
+bench-economics: $(VENV)/.installed-tokens
+	$(BIN)/python bench/economics.py $(BENCH_ARGS)
+
 reference: $(VENV)/.installed
 	$(BIN)/python -m tokenpakd.config.reference
 	$(BIN)/python -m tokenpakctl.reference
@@ -47,6 +51,10 @@ $(VENV)/.installed: requirements.lock requirements-build.lock pyproject.toml $(V
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.installed-tokens: requirements-tokens.lock $(VENV)/.installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-tokens.lock
 	@touch $@
 
 LOCK := $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url

@@ -16,6 +16,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     found: list[Call] = []
     for name, result in (("supervisor", 3), ("vault", None), ("data_plane", None)):
         _role(monkeypatch, f"tokenpakd.processes.{name}", found, result)
+    _role(monkeypatch, "tokenpakd.processes.tool", found, 6)
     _role(monkeypatch, "tokenpakd.demo.main", found, 5)
     return found
 
@@ -44,6 +45,8 @@ def _role(monkeypatch: pytest.MonkeyPatch, name: str, calls: list[Call], result:
         (["serve", "--port", "9000", "serve"], ("supervisor", (["--port", "9000", "serve"],)), 3),
         (["--version"], ("supervisor", (["--version"],)), 3),
         (["demo", "--port", "0"], ("main", (["--port", "0"],)), 5),
+        (["tool", "replay", "--json", "x"], ("tool", (["replay", "--json", "x"],)), 6),
+        (["tool"], ("tool", ([],)), 6),
         (["worker", "vault", "--link-fd", "4"], ("vault", (4,)), 0),
         (
             ["worker", "data-plane", "--link-fd", "4", "--http-fds", "5,6", "--ws-fds", "7"],

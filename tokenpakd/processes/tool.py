@@ -19,10 +19,10 @@ from tokenpakd.replay.conversation import BadTranscript, Conversation, Transcrip
 from tokenpakd.replay.measure import measure, own_dialect
 from tokenpakd.replay.run import Settings
 from tokenpakd.tip.modes import Mode
-from tokenpakd.tokens.estimate import estimate
+from tokenpakd.tokens.counter import Counter, CounterMissing, counter
+from tokenpakd.tokens.families import family_of
 
 OK, FAILED, USAGE, NO_VERB = 0, 1, 2, 64
-_TOKENIZER = "estimate-1"
 _FORMATS = "`tokenpakctl replay --help` names the formats."
 
 
@@ -70,12 +70,13 @@ def _replay(arguments: Sequence[str]) -> None:
     model, wire = _asked(found, options.model)
     terms = cache_terms.load().terms_for(model, wire)
     settings = Settings(mode=options.mode, min_cacheable_tokens=terms.min_cacheable_tokens)
-    measured = measure(found, settings, estimate, dialect=wire)
+    tokens = _counter(model)
+    measured = measure(found, settings, tokens.count, dialect=wire)
     if not measured:
         raise _Failed(f"{options.file}: no request is in it: nobody answers", _FORMATS, code="bad_transcript")
     own = Regime(name=f"{model or 'unknown model'} ({terms.confidence})", terms=terms)
     billed_by = (own, *report.regimes(terms.min_cacheable_tokens))
-    result = report.report(measured, options.mode, _TOKENIZER, billed_by)
+    result = report.report(measured, options.mode, tokens.name, billed_by)
     shown = msgspec.json.encode(result).decode() if options.json else report.table(result)
     sys.stdout.write(shown + "\n")
     sys.stdout.flush()
@@ -89,6 +90,16 @@ def _asked(found: Sequence[Transcript], model: str | None) -> tuple[str | None, 
     request = first.requests[0]
     look = dialect(request.dialect).look(request.body, want_spans=False, path=request.path)
     return model or look.model, request.dialect
+
+
+def _counter(model: str | None) -> Counter:
+    """Yield what counts for the figures: the model's own vocabulary or its nearest, the estimate without the extra."""
+    try:
+        found = counter(family_of(model).counter)
+        found.load()
+    except CounterMissing:
+        return counter("estimate-1")
+    return found
 
 
 def _bytes(path: str) -> bytes:
