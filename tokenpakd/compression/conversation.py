@@ -7,6 +7,7 @@ import msgspec
 
 from tokenpakd.compression.lines import LineIndex
 from tokenpakd.compression.segments import Segment
+from tokenpakd.compression.values import ValueIndex
 from tokenpakd.compression.wholes import WholeIndex
 from tokenpakd.exchange.request import Look, Span
 
@@ -47,7 +48,8 @@ class Conversation:
         self.raw_tokens = 0
         self.lines = LineIndex()
         self.wholes = WholeIndex()
-        self._marks: list[tuple[int, int, tuple[int, int]]] = []
+        self.values = ValueIndex()
+        self._marks: list[tuple[int, int, tuple[int, int], int]] = []
         self._text_bytes = 0
 
     @property
@@ -57,7 +59,7 @@ class Conversation:
 
     def begin_span(self) -> None:
         """Note where everything stands before a span is decided."""
-        self._marks.append((self.removed_bytes, self.lines.mark(), self.wholes.mark()))
+        self._marks.append((self.removed_bytes, self.lines.mark(), self.wholes.mark(), self.values.mark()))
 
     def end_span(self, span: Span, verdict: Verdict) -> None:
         """Keep what became of the span."""
@@ -71,9 +73,10 @@ class Conversation:
         """Forget all but the first `count` spans."""
         if count >= len(self.spans):
             return
-        self.removed_bytes, lines, wholes = self._marks[count]
+        self.removed_bytes, lines, wholes, values = self._marks[count]
         self.lines.rollback(lines)
         self.wholes.rollback(wholes)
+        self.values.rollback(values)
         self._text_bytes -= sum(span.end - span.start for span in self.spans[count:])
         del self.spans[count:], self.verdicts[count:], self._marks[count:]
 

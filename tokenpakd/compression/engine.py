@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tokenpakd.compression import line_text, naming, registry, repeats
+from tokenpakd.compression import json_result, line_text, naming, registry, repeats
 from tokenpakd.compression.conversation import Conversation, Settings, Verdict, outside_bytes
 from tokenpakd.compression.line_text import Lines
 from tokenpakd.compression.lines import TOOL_OUTPUT, USER_TEXT, Limits
@@ -109,6 +109,9 @@ class _Request:
             for argument in (text,) if span.kind is SpanKind.TOOL_ARGUMENT else _strings(text):
                 self._known.lines.learn(line_text.split(argument), naming.names(span))
             return _kept(literal, Segment.UNKNOWN, "the model's own words")
+        return self._outcome(span, literal, text)
+
+    def _outcome(self, span: Span, literal: bytes, text: str) -> Verdict:
         is_result = span.kind is SpanKind.TOOL_RESULT
         segment = segment_of(text, span.call) if is_result else Segment.NARRATIVE
         if span.is_protected or segment is Segment.PROTECTED:
@@ -116,21 +119,31 @@ class _Request:
         if is_result and len(self._known.spans) < self._known.settings.masked_spans:
             return self._masked(span, literal, segment)
         why = "nothing shorter"
-        if not self._is_cacheable(span):
-            why = "before the smallest prompt that is cached"
-        else:
-            try:
-                draft = self._shortened(span, text, segment) if is_result else self._folded(_Draft(text), USER_TEXT)
+        document: json_result.Encoded | None = None
+        try:
+            document = json_result.encode(text, segment, self._known.values) if is_result else None
+            if self._is_cacheable(span):
+                if not is_result:
+                    draft = self._folded(_Draft(text), USER_TEXT)
+                else:
+                    draft = self._shortened(span, text, segment, document)
                 encoded = _encoded_if_shorter(draft.text, text, literal)
                 if encoded is not None:
-                    self._learn(draft, span)
+                    self._learn(draft, span, document)
                     return _verdict(literal, encoded, segment, draft.by)
-            except Exception as exc:  # noqa: BLE001 - a fault of ours costs a saving, never a request
-                why = f"failed ({type(exc).__name__})"
-        self._learn(_Draft(text), span)
+            else:
+                why = "before the smallest prompt that is cached"
+        except Exception as exc:  # noqa: BLE001 - a fault of ours costs a saving, never a request
+            why = f"failed ({type(exc).__name__})"
+        self._learn(_Draft(text), span, document)
         return _kept(literal, segment, why)
 
-    def _shortened(self, span: Span, text: str, segment: Segment) -> _Draft:
+    def _shortened(self, span: Span, text: str, segment: Segment, document: json_result.Encoded | None) -> _Draft:
+        if document is not None and document.text is not None:
+            pointer = self._known.wholes.pointer(document.columns or text, span)
+            if pointer is None:
+                return _Draft(document.text, document.by, _NOTHING, is_folded=document.pointed is not None)
+            return _Draft(pointer, ("wholes",), _NOTHING, is_folded=True)
         draft = _Draft(text)
         for each in self._compressors.block_local:
             shorter = each.shorten(draft.text, segment)
@@ -148,11 +161,13 @@ class _Request:
             return _Draft(draft.text, draft.by, lines)
         return _Draft(folded.text, (*draft.by, "lines"), folded.lines, is_folded=True)
 
-    def _learn(self, draft: _Draft, span: Span) -> None:
+    def _learn(self, draft: _Draft, span: Span, document: json_result.Encoded | None) -> None:
         """Note what is sent verbatim; what a pointer stands for is not."""
         self._known.lines.learn(draft.lines or line_text.split(draft.text), naming.names(span))
         if span.kind is SpanKind.TOOL_RESULT and not draft.is_folded:
             self._known.wholes.learn(draft.text, span)
+        if document is not None and "wholes" not in draft.by:
+            json_result.learn(self._known.values, document, span.call, draft.text)
 
     def _masked(self, span: Span, literal: bytes, segment: Segment) -> Verdict:
         if len(literal) < _SHORTEST_MASKED_BYTES or span.call is None:

@@ -179,8 +179,9 @@ class LineIndex:
             tries = tries + 1 if at < tried_until else 0
             tried_until = max(tried_until, at + run.size)
             begin, at = at, tried_until if tries >= _TRIES_PER_RUN else at + 1
-            for kept in range(begin, at) if own is not None else ():
-                own.keep(kept)
+            if own is not None:
+                for kept in range(begin, at):
+                    own.keep(kept)
         return fold.finished()
 
     def _longest(self, lines: Lines, at: int, last: int, places: Sequence[int]) -> _Run:
