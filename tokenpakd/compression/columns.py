@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TypeAlias, cast
 
+import msgspec
+
 from tokenpakd.compression import json_text
 from tokenpakd.compression.json_text import Document, JsonObject, JsonValue, JsonWhole
 from tokenpakd.compression.rejoin import (
@@ -39,20 +41,24 @@ from tokenpakd.compression.rejoin import (
 from tokenpakd.compression.segments import Segment
 from tokenpakd.tokens.estimate import estimate
 
-READ = frozenset((Segment.JSON, Segment.UNKNOWN, Segment.LOG))
+READ = frozenset((Segment.JSON, Segment.UNKNOWN, Segment.LOG, Segment.LISTING, Segment.SEARCH, Segment.TEST))
+"""Output of tools, whatever it is taken for at sight: whether it is JSON is seen by reading it."""
 
 _NOTATION = f'"{COLS}"'
 
 _MIN_GAIN_TOKENS = 2
-_MIN_TABLE_GAIN_TOKENS = 5
+# Bytes where tokens follow from them: what goes is keys with their marks, at most 4 bytes to a token.
+_MIN_TABLE_GAIN_BYTES = 16
 _MIN_TABLE_GAIN_PERCENT = 5
-_MIN_CONSTANT_GAIN_TOKENS = 4
+_MIN_CONSTANT_GAIN_BYTES = 12
 _MIN_CONSTANT_ROWS = 3
-_ALL_TOKENS = 10
+_ALL_BYTES = 32
+_PLACE_BYTES = 4
 _SAME_TOKENS = 8
 _MIN_ROW_TOKENS = 24
-_MAX_FOLDED_DEPTH = 16
+_MAX_FOLDED_DEPTH = 10
 
+_ENCODE = msgspec.json.encode
 _CONTAINERS = frozenset((dict, list))
 
 _Column: TypeAlias = tuple[Header, list[JsonValue]]
@@ -147,9 +153,9 @@ def _objects(values: Sequence[JsonValue]) -> list[JsonObject] | None:
 
 
 def _shorter(table: JsonObject, value: JsonValue) -> JsonObject | None:
-    before = estimate(json_text.write(value))
-    gain = before - estimate(json_text.write(table))
-    return table if gain >= _MIN_TABLE_GAIN_TOKENS and gain * 100 >= before * _MIN_TABLE_GAIN_PERCENT else None
+    before = len(_ENCODE(value))
+    gain = before - len(_ENCODE(table))
+    return table if gain >= _MIN_TABLE_GAIN_BYTES and gain * 100 >= before * _MIN_TABLE_GAIN_PERCENT else None
 
 
 def _table(rows: list[JsonObject], name: str, depth: int) -> JsonObject:
@@ -209,14 +215,14 @@ def _hoisted(columns: list[_Column], count: int) -> tuple[JsonObject, list[_Colu
     if count < _MIN_CONSTANT_ROWS:
         return {COLS: cast(list[JsonValue], [title for title, _ in columns])}, columns
     for place, (title, cells) in enumerate(columns[1:], 1):
-        saved = (count - 1) * estimate(json_text.write(cells[0])) if type(title) is str and _is_constant(cells) else 0
-        if type(title) is str and saved >= _MIN_CONSTANT_GAIN_TOKENS:
+        saved = (count - 1) * len(_ENCODE(cells[0])) if type(title) is str and _is_constant(cells) else 0
+        if type(title) is str and saved >= _MIN_CONSTANT_GAIN_BYTES:
             gain += saved
             constants[title] = cells[0]
             places.append(place)
         else:
             left.append((title, cells))
-    if gain < _ALL_TOKENS + 2 * len(places):
+    if gain < _ALL_BYTES + _PLACE_BYTES * len(places):
         return {COLS: cast(list[JsonValue], [title for title, _ in columns])}, columns
     titles = cast(list[JsonValue], [title for title, _ in left])
     return {ALL: constants, ALL_AT: places, COLS: titles}, left

@@ -37,7 +37,6 @@ _MAX_DEPTH = 8
 _MAX_KEYS = 256
 _MAX_LEARNED_KEYS = 4_096
 _LONG_CHARS = 60
-_MIN_VALUE_TOKENS = 12
 _MIN_GAIN_TOKENS = 6
 _MIN_SHARED_KEYS = 3
 _NAME_CHARS = 64
@@ -49,6 +48,9 @@ _HASH_BYTES = 20
 
 # Leading `"key":scalar` pairs of a call's arguments, which may be cut off.
 _ARGUMENT = re.compile(r'[{,]"(?:[^"\\]|\\.)*":(?:"([^"\\]*)"|(-?[\d.]+|true|false))(?=[,}])')
+
+_ENCODE = msgspec.json.encode
+_TEXT = msgspec.json.Decoder(str)
 
 _Path: TypeAlias = tuple[str, ...]
 _K = TypeVar("_K", bound=Hashable)
@@ -151,7 +153,7 @@ class ValueIndex:
             return
         name = name_of(call)
         is_strange = not has_pointers and is_marked(json_text.write(document.value))
-        if is_strange or not self._learn(document.value, name):
+        if is_strange or not self._learn(document.value, name, has_pointers=has_pointers):
             self._silent.add(name, None)
 
     def _shelves(self) -> tuple[_Shelf[Any, Any], ...]:
@@ -160,7 +162,7 @@ class ValueIndex:
     def _object(self, value: JsonObject, path: _Path) -> JsonObject:
         if len(path) >= _MAX_DEPTH or not 0 < len(value) <= _MAX_KEYS:
             return value
-        cells = {key: _written(cell) for key, cell in value.items()}
+        cells = {key: _ENCODE(cell) for key, cell in value.items()}
         pointer, others = self._others(cells, path)
         found: JsonObject = {}
         for key, cell in value.items():
@@ -175,11 +177,12 @@ class ValueIndex:
     def _cell(self, cell: JsonValue, text: bytes, path: _Path) -> JsonValue:
         if type(cell) is not dict and type(cell) is not list and not (type(cell) is str and len(cell) >= _LONG_CHARS):
             return cell
-        tokens = estimate(text)
-        if tokens < _MIN_VALUE_TOKENS:
+        if len(text) < _LEAST_BYTES:
             return cell
         mark = _mark(text)
-        for name in _ends(self._holders.at((path, mark))):
+        holders = self._holders.at((path, mark))
+        tokens = estimate(text) if holders else 0
+        for name in _ends(holders):
             for word in (EARLIER, LATEST):
                 pointer = f"{START}{word} {name}{END}"
                 if self._found(name, path, word) == mark and tokens - estimate(pointer) >= _MIN_GAIN_TOKENS:
@@ -213,7 +216,7 @@ class ValueIndex:
         is_meant = last.is_same if word == EARLIER else last.number == len(self._objects.at((name, path[:-1])))
         return last.mark if is_meant else None
 
-    def _learn(self, whole: JsonObject, name: str) -> bool:
+    def _learn(self, whole: JsonObject, name: str, *, has_pointers: bool) -> bool:
         """Return False where there is too much to take note of."""
         left = _MAX_LEARNED_KEYS
         objects: list[tuple[JsonObject, _Path]] = [(whole, ())]
@@ -221,33 +224,38 @@ class ValueIndex:
             left -= len(value)
             if left < 0 or len(value) > _MAX_KEYS:
                 return False
-            cells = {key: _written(cell) for key, cell in value.items() if key != OTHER_KEYS}
+            cells = {key: _ENCODE(cell) for key, cell in value.items()}
+            others = cells.pop(OTHER_KEYS, None)
             if not cells:
                 continue
-            self._note(value, cells, path, name)
+            keys = self._keys(cells, others, path)
+            self._objects.add((name, path), keys)
+            self._alike.add((path, _first_mark(cells)), name)
+            if has_pointers:
+                cells = {key: text for key, text in cells.items() if _START not in text and _OTHERS not in text}
+            self._see(cells, path, name)
             if len(path) + 1 < _MAX_DEPTH:
                 objects.extend((cell, (*path, key)) for key, cell in value.items() if type(cell) is dict)
         return True
 
-    def _note(self, value: JsonObject, cells: dict[str, bytes], path: _Path, name: str) -> None:
-        number = len(self._objects.at((name, path))) + 1
-        others = value.get(OTHER_KEYS)
-        base = self._objects.at((pointed_at(others)[1], path))[-1] if type(others) is str else ()
-        self._objects.add((name, path), (*base, *(key for key in cells if key not in base)))
-        self._alike.add((path, _first_mark(cells)), name)
+    def _keys(self, cells: dict[str, bytes], others: bytes | None, path: _Path) -> _Path:
+        """Return the keys of an object as it came."""
+        if others is None:
+            return tuple(cells)
+        base = self._objects.at((pointed_at(_TEXT.decode(others))[1], path))[-1]
+        return (*base, *(key for key in cells if key not in base))
+
+    def _see(self, cells: dict[str, bytes], path: _Path, name: str) -> None:
+        """Take note of values that stand in full in the latest object at a path."""
+        number = len(self._objects.at((name, path)))
         for key, text in cells.items():
-            if _START in text or _OTHERS in text:
-                continue
-            mark, at = _mark(text), (name, (*path, key))
-            before = self._sightings.at(at)
+            at = (*path, key)
+            mark = text if len(text) <= _PLAIN_MARK_BYTES else _mark(text)
+            before = self._sightings.at((name, at))
             is_same = not before or (before[-1].is_same and before[-1].mark == mark)
-            self._sightings.add(at, _Sighting(mark, number, is_same))
+            self._sightings.add((name, at), _Sighting(mark, number, is_same))
             if len(text) >= _LEAST_BYTES:
-                self._holders.add((at[1], mark), name)
-
-
-def _written(cell: JsonValue) -> bytes:
-    return msgspec.json.encode(cell)
+                self._holders.add((at, mark), name)
 
 
 def _mark(text: bytes) -> bytes:

@@ -219,10 +219,10 @@ def test_every_table_comes_back_even_where_it_is_no_gain(value: object) -> None:
     if document is None or '"_cols"' in text:
         return
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("_MIN_TABLE_GAIN_TOKENS", "_MIN_TABLE_GAIN_PERCENT", "_ALL_TOKENS", "_MIN_ROW_TOKENS"):
+        for name in ("_MIN_TABLE_GAIN_BYTES", "_MIN_TABLE_GAIN_PERCENT", "_ALL_BYTES", "_MIN_ROW_TOKENS"):
             patch.setattr(columns, name, -(10**6))
         patch.setattr(columns, "_MIN_CONSTANT_ROWS", 1)
-        patch.setattr(columns, "_MIN_CONSTANT_GAIN_TOKENS", 1)
+        patch.setattr(columns, "_MIN_CONSTANT_GAIN_BYTES", 1)
         assert restore(json_text.written(folded(document))) == json_text.written(document)
 
 

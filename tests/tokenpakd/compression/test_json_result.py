@@ -60,6 +60,18 @@ def test_wrapping_stays_around_pointers() -> None:
         json_result.learn(index, encoded, Call("bash", "record JG7FMM"), encoded.text)
 
 
+def test_pointer_within_json_is_a_json_string() -> None:
+    index = ValueIndex()
+    odd = Call('get "record"', 'say "yes"\\ or é]')
+    for value in (RECORD, {**RECORD, "cabin": "economy"}):
+        encoded = json_result.encode(json.dumps(value), Segment.JSON, index)
+        assert encoded is not None
+        assert encoded.text is not None
+        json_result.learn(index, encoded, odd, encoded.text)
+        sent = json.loads(encoded.text)
+    assert sent["_other_keys"] == '[same as in your earlier get "record" say "yes"\\ or é]]'
+
+
 @pytest.mark.parametrize("segment", [Segment.CONFIG, Segment.CODE, Segment.FILE_VIEW, Segment.PROTECTED])
 def test_files_are_not_read(segment: Segment) -> None:
     assert json_result.encode(json.dumps(RECORD, indent=2), segment, ValueIndex()) is None

@@ -243,6 +243,8 @@ def test_reader_finds_every_value(results: list[tuple[JsonObject, Call | None]],
         short, is_changed = index.encode(document)
         assert index.encode(document) == (short, is_changed)
         assert len(json_text.written(short)) <= len(json_text.written(document))
+        assert json.loads(json_text.written(short)) is not None
+        assert not is_changed or index.encode(short) == (short, False)
         if is_kept:
             short, is_changed = document, False
         index.learn(short, call, has_pointers=is_changed)
