@@ -5,7 +5,7 @@ from collections import OrderedDict
 import msgspec
 
 from tokenpakd.dialects import instructions
-from tokenpakd.dialects.canonical import NOTHING, is_list, is_object, is_text
+from tokenpakd.dialects.canonical import NOTHING, is_list, is_text
 from tokenpakd.exchange.request import Call
 
 LABEL_CHARS = 60
@@ -59,15 +59,18 @@ def described(arguments: msgspec.Raw) -> tuple[str, bool]:
 
 
 def _words(arguments: msgspec.Raw) -> str:
-    if is_text(arguments):
-        inner = _TEXT.decode(arguments)
-        if not inner.lstrip().startswith("{"):
-            return inner
-        try:
-            return _telling(inner)
-        except ValueError:  # free text that happens to begin with a brace
-            return inner
-    return _telling(arguments) if is_object(arguments) else ""
+    first = memoryview(arguments)[0]
+    if first == 0x7B:
+        return _telling(arguments)
+    if first != 0x22:
+        return ""
+    inner = _TEXT.decode(arguments)
+    if not inner.lstrip().startswith("{"):
+        return inner
+    try:
+        return _telling(inner)
+    except ValueError:  # free text that happens to begin with a brace
+        return inner
 
 
 def _telling(arguments: msgspec.Raw | str) -> str:

@@ -165,7 +165,8 @@ def _text(content: _Content) -> bytes:
 
 def _role(content: _Content) -> str | None:
     """Return whose content it is; one without a role is the user's, one whose role is no text is odd: None."""
-    return "user" if bytes(content.role) in (b" ", b"null") else canonical.role(content.role)
+    role = canonical.role(content.role)
+    return role or ("user" if bytes(content.role) in (b" ", b"null") else role)
 
 
 def _parts(content: _Content) -> list[_Part]:

@@ -22,8 +22,8 @@ _NAMES_BYTES = tuple(name.encode() for name in _NAMES)
 _REMINDER = b"system-reminder"
 _HEADER = b"Contents of "
 _HEADER_BYTES = 400
-_OPENING_BYTES = 200
-_CLOSING_BYTES = 64
+_OPENING_BYTES = 80
+_CLOSING_BYTES = 48
 _REMINDERS = 64
 
 
@@ -50,8 +50,8 @@ def are_contained(body: bytes, start: int, end: int) -> bool:
     A mere mention is no reason: listings and searches name these files all the time. Both ends are looked at, for
     searching the results whole would be a third of the cost of a look.
     """
-    if end - start > _OPENING_BYTES + _CLOSING_BYTES and _HEADER not in body[start : start + _OPENING_BYTES]:
-        if _REMINDER not in body[end - _CLOSING_BYTES : end]:
+    if body.find(_HEADER, start, min(end, start + _OPENING_BYTES)) < 0:
+        if body.find(_REMINDER, max(start, end - _CLOSING_BYTES), end) < 0:
             return False
         start = body.find(_REMINDER, start, end)
     return _has_header(body, start, end)

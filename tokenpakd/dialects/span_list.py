@@ -48,11 +48,12 @@ def spans(index: SpanIndex, found: list[Found], user_places: Iterable[tuple[int,
         if place is None:
             continue
         start, end = place
-        is_protected = call is not None and call.is_protected
-        if kind is RESULT:
-            is_protected = is_protected or instructions.are_contained(body, start, end)
-        elif kind is USER:
+        if kind is USER:
             is_protected = instructions.are_mentioned(body, start, end)
+        else:
+            is_protected = call is not None and call.is_protected
+            if kind is RESULT and not is_protected:
+                is_protected = instructions.are_contained(body, start, end)
         made.append(Span(start, end, kind, call, is_whole, is_protected))
     made.sort(key=_START)
     return tuple(made)

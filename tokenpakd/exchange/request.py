@@ -57,7 +57,7 @@ class SpanKind(enum.StrEnum):
     """All of a call's arguments as one string: the literal's text is a JSON document."""
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """The tool call a result answers: the tool's name and its main argument, as the model wrote them.
 
     `label` is at most 60 characters of the argument that says most (command, path, query …); empty when nothing is
@@ -72,7 +72,7 @@ class Call(msgspec.Struct, frozen=True):
     is_protected: bool = False
 
 
-class Span(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """One JSON string literal of the body: `body[start:end]` is it with both quotes.
 
     `call` is None where the request does not hold the call that the result answers; of arguments it is the call
