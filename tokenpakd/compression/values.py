@@ -226,10 +226,9 @@ class ValueIndex:
                 return False
             cells = {key: _ENCODE(cell) for key, cell in value.items()}
             others = cells.pop(OTHER_KEYS, None)
+            self._objects.add((name, path), self._keys(cells, others, path))
             if not cells:
                 continue
-            keys = self._keys(cells, others, path)
-            self._objects.add((name, path), keys)
             self._alike.add((path, _first_mark(cells)), name)
             if has_pointers:
                 cells = {key: text for key, text in cells.items() if _START not in text and _OTHERS not in text}

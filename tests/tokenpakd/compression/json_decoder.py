@@ -38,8 +38,8 @@ class JsonReader:
             return own
         pointer = cast(str, value[OTHER_KEYS])
         name = pointed_at(pointer)[1]
-        base = [found for found in (_at(whole, path) for its, _, whole in self._results if its == name) if found][-1]
-        assert isinstance(base, dict)
+        of_name = (_at(whole, path) for its, _, whole in self._results if its == name)
+        base = [found for found in of_name if isinstance(found, dict)][-1]
         found = {key: own[key] if key in own else self._meant(pointer, (*path, key)) for key in base}
         return {**found, **own}
 

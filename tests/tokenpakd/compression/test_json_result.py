@@ -62,6 +62,7 @@ def test_wrapping_stays_around_pointers() -> None:
 
 def test_pointer_within_json_is_a_json_string() -> None:
     index = ValueIndex()
+    sent: dict[str, object] = {}
     odd = Call('get "record"', 'say "yes"\\ or é]')
     for value in (RECORD, {**RECORD, "cabin": "economy"}):
         encoded = json_result.encode(json.dumps(value), Segment.JSON, index)
