@@ -114,6 +114,17 @@ def test_value_that_only_an_overtaken_result_holds_is_sent_again() -> None:
     assert _sent((RECORD, _call()), (changed, _call()), (third, OTHER))[2] == third
 
 
+@pytest.mark.parametrize("latest", [{"record": {}}, {"record": {"people": None}}])
+def test_latest_result_counts_though_its_object_says_nothing(latest: object) -> None:
+    first, second = {"record": {"people": PEOPLE}}, {"record": {"people": PEOPLE[::-1]}}
+    third = {"id": 3, "record": {"people": PEOPLE[::-1]}}
+    sent = _sent((first, _call()), (second, _call()), (latest, _call()), (third, OTHER))
+    assert sent[3] == third
+    # A list at that place is no object of which a reader could think.
+    sent = _sent((first, _call()), (second, _call()), ({"record": [1]}, _call()), (third, OTHER))
+    assert cast(dict[str, object], sent[3])["record"] != third["record"]
+
+
 def test_pointer_never_points_at_a_pointer() -> None:
     results = [({"id": number, "people": PEOPLE}, _call(label=f'{{"record_id":"R{number}"}}')) for number in range(4)]
     for sent in _sent(*results)[1:]:
@@ -214,7 +225,7 @@ def _copies(index: ValueIndex) -> list[values._Shelf[str, object]]:
 
 
 LEAVES = st.sampled_from(
-    [PEOPLE, PEOPLE[::-1], TEXT, TEXT[::-1], 1, True, "short", None, {"a": PEOPLE, "b": TEXT}, 1.5]
+    [{}, [], PEOPLE, PEOPLE[::-1], TEXT, TEXT[::-1], 1, True, "short", None, {"a": PEOPLE, "b": TEXT}, 1.5]
 )
 OBJECTS = st.recursive(
     st.dictionaries(st.sampled_from("abcdef"), LEAVES, max_size=6),
