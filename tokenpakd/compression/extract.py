@@ -37,10 +37,15 @@ _TELLING = tuple(
     re.compile(pattern)
     for pattern in (r"[\d\"“”«»„`\[\]{}<>_=\\/@#$%^*|~:]", r"\s+[A-Z]", r"\n[ \t]", r"[.('](?<=\w.)\w")
 )
-_NEGATION = re.compile(
-    r"no|not|never|none|nothing|nobody|neither|nor|without|cannot|must|except|unless|only|but|however|instead"
-    r"|(?:do|wo|is|are|was|were|does|did|ca|could|should|would)n|can"
+# fmt: off
+_NEGATIONS = frozenset(
+    (
+        "no", "not", "never", "none", "nothing", "nobody", "neither", "nor", "without", "cannot", "must",
+        "except", "unless", "only", "but", "however", "instead", "can", "don", "won", "isn", "aren", "wasn",
+        "weren", "doesn", "didn", "couldn", "shouldn", "wouldn",
+    )
 )
+# fmt: on
 _WORD = re.compile(r"[^\W\d_]+")
 _LEAST_WORD_CHARS = 4
 _MARK = re.compile(r"\[\d+ sentences? left out\]")
@@ -90,7 +95,7 @@ def _sentence(text: str, is_pinned: bool) -> _Sentence:
         is_pinned
         or not text.rstrip().endswith((".", "!"))
         or any(telling.search(text.strip()) for telling in _TELLING)
-        or any(map(_NEGATION.fullmatch, words)),
+        or not words.isdisjoint(_NEGATIONS),
     )
 
 
