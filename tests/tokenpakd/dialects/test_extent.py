@@ -56,3 +56,19 @@ def test_frame_holds_what_says_something_in_order() -> None:
     values = [top["o"], top["system"], top["empty"], top["n"], top["tools"], Raw(b" "), Raw(b"[1]")]
     places = extent.frame(SpanIndex(body), values)
     assert [body[start:end] for start, end in places] == [b"[1]", b'"s"', b'{"a":2}']
+
+
+def test_body_is_not_read_again_where_its_values_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    looked_up = extent._looked_up
+
+    def spy(index: SpanIndex, document: bytes, key: str) -> tuple[int, int] | None:
+        read.append(len(document))
+        return looked_up(index, document, key)
+
+    monkeypatch.setattr(extent, "_looked_up", spy)
+    text = b"x" * 10_000
+    listed = b'[{"role":"user","content":"%b"},{"role":"user","content":"%b"},{"role":"user"}]' % (text, text)
+    assert _messages(b'{"tools":"%b","a":[],"messages":%b,"system":"%b"}' % (text, listed, text)) == listed
+    assert len(read) == 1
+    assert read[0] < 100

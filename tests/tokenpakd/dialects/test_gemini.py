@@ -98,6 +98,31 @@ def test_opening_tells_texts_and_pictures_apart() -> None:
     assert _look({"contents": []})[1].opening == ()
 
 
+@pytest.mark.parametrize(
+    ("content", "is_user_text"),
+    [
+        ({"role": "user", "parts": [{"text": "t"}]}, True),
+        ({"parts": {"text": "t"}}, True),
+        ({"role": None, "parts": [{"text": "t"}]}, True),
+        ({"role": "model", "parts": [{"text": "t"}]}, False),
+        ({"role": "function", "parts": [{"text": "t"}]}, False),
+        ({"role": "", "parts": [{"text": "t"}]}, False),
+        ({"role": 7, "parts": [{"text": "t"}]}, False),
+        ({"role": "user", "parts": [{"text": 7}, {"executableCode": {"code": "t"}}]}, False),
+    ],
+)
+def test_only_texts_of_users_are_user_text(content: object, *, is_user_text: bool) -> None:
+    _, seen = _look({"contents": [content]})
+    assert [span.kind for span in seen.spans] == [SpanKind.USER_TEXT] * is_user_text
+    assert seen.note is None
+
+
+@pytest.mark.parametrize("response", ["x", 7, 1.5, True, None, ["x"], 10**30])
+def test_strange_response_costs_only_itself(response: object) -> None:
+    parts = [_response("read", response), _response("read", {"output": "A"})]
+    assert [text for text, _, _ in _texts({"contents": [{"role": "user", "parts": parts}]})] == ["A"]
+
+
 def test_odd_content_costs_only_itself() -> None:
     good = {"role": "user", "parts": [_response("read", {"output": "A"})]}
     assert len(_texts({"contents": [good, {"role": 5}, {"parts": [3]}, "x", good]})) == 2

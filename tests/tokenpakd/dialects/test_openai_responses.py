@@ -69,6 +69,9 @@ def test_input_may_be_a_string() -> None:
     assert (seen.model, seen.is_stream, seen.message_count, seen.note) == ("m", True, 1, None)
     assert seen.opening == listed.opening
     assert len(seen.opening) == 4
+    raw, seen = _look({"model": "m", "input": "hi", "stream": True})
+    assert [(raw[span.start : span.end], span.kind) for span in seen.spans] == [(b'"hi"', SpanKind.USER_TEXT)]
+    assert raw[slice(*seen.messages)] == b'"hi"'
 
 
 def test_opening_holds_instructions_and_the_client_s_key() -> None:
