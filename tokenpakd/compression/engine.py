@@ -17,7 +17,7 @@ from tokenpakd.compression.registry import CompressorSet
 from tokenpakd.compression.segments import Segment, segment_of
 from tokenpakd.compression.splice import Replacement
 from tokenpakd.exchange.request import Look, Span, SpanKind
-from tokenpakd.tokens.estimate import estimate, estimate_literal
+from tokenpakd.tokens.estimate import estimate, estimate_literal, estimate_sampled
 
 BLOCK_BYTES_MAX = 16_000_000
 """Longer literals are forwarded unread: a bound on what one block may cost."""
@@ -108,7 +108,7 @@ class _Request:
         if span.kind in (SpanKind.TOOL_ARGUMENT, SpanKind.TOOL_ARGUMENTS):
             for argument in (text,) if span.kind is SpanKind.TOOL_ARGUMENT else _strings(text):
                 self._known.lines.learn(line_text.split(argument), naming.names(span))
-            return _kept(literal, Segment.UNKNOWN, "the model's own words")
+            return _kept(text, Segment.UNKNOWN, "the model's own words")
         return self._outcome(span, literal, text)
 
     def _outcome(self, span: Span, literal: bytes, text: str) -> Verdict:
@@ -136,7 +136,7 @@ class _Request:
         except Exception as exc:  # noqa: BLE001 - a fault of ours costs a saving, never a request
             why = f"failed ({type(exc).__name__})"
         self._learn(_Draft(text), span, document)
-        return _kept(literal, segment, why)
+        return _kept(text, segment, why)
 
     def _shortened(self, span: Span, text: str, segment: Segment, document: json_result.Encoded | None) -> _Draft:
         if document is not None and document.text is not None:
@@ -216,8 +216,8 @@ def _strings(arguments: str) -> tuple[str, ...]:
     return tuple(value for value in values.values() if isinstance(value, str))
 
 
-def _kept(literal: bytes, segment: Segment, why: str) -> Verdict:
-    tokens = estimate_literal(literal)
+def _kept(text: str | bytes, segment: Segment, why: str) -> Verdict:
+    tokens = estimate_sampled(text) if isinstance(text, str) else estimate_literal(text)
     return Verdict(None, segment, (), why, tokens, tokens)
 
 

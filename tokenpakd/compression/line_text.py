@@ -1,6 +1,7 @@
 """A text by lines, with line numbers set aside: the same code is recognised whatever a viewer wrote before it."""
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -13,10 +14,11 @@ _NUMBER = re.compile(r"( *)(\d{1,7})([\t→:|-])")
 _NUMBERED = re.compile(r"^ *\d{1,7}[\t→:|-]", re.MULTILINE)
 _TAG = re.compile(r"</?[a-z_-]+>(?:.{0,40}</[a-z_-]+>)?$")
 _WRAPPER_LINES = 3
+_NEVER = "-"  # no line's number reads so
 
 
-PLAIN, BARE, SHIFTED, COUNTED = "", "without numbers", "numbers shifted", "numbered on"
-"""How the line numbers of a run differ from those of the run it is compared with."""
+PLAIN, BARE = "", "without numbers"
+"""How the line numbers of a run differ from those of the run it is compared with; else `numbers +5`."""
 
 
 class Lines(msgspec.Struct, gc=False):
@@ -102,17 +104,14 @@ def agreement(mine: list[str], theirs: list[str]) -> tuple[int, str]:
     if mine[0] == theirs[0]:
         return _equal(mine, theirs), PLAIN
     if not mine[0]:
-        return _equal(mine, ["" if prefix else "-" for prefix in theirs]), BARE
-    first = number_of(mine[0])
+        return _equal(mine, ("" if prefix else _NEVER for prefix in theirs)), BARE
     if not theirs[0]:
-        return _equal(
-            mine, ["" if prefix else renumbered(mine[0], first + n) for n, prefix in enumerate(theirs)]
-        ), COUNTED
-    shift = first - number_of(theirs[0])
-    return _equal(
-        mine, [renumbered(mine[0], number_of(prefix) + shift) if prefix else "-" for prefix in theirs]
-    ), SHIFTED
+        return 0, PLAIN  # numbers that stand nowhere else have to be sent
+    shift = number_of(mine[0]) - number_of(theirs[0])
+    # Generators: a run that ends after its first line must not cost what its contents promised.
+    shifted = (renumbered(mine[0], number_of(prefix) + shift) if prefix else _NEVER for prefix in theirs)
+    return _equal(mine, shifted), f"numbers {shift:+d}"
 
 
-def _equal(mine: list[str], theirs: list[str]) -> int:
-    return next((n for n, (left, right) in enumerate(zip(mine, theirs, strict=True)) if left != right), len(mine))
+def _equal(mine: list[str], theirs: Iterable[str]) -> int:
+    return next((n for n, (left, right) in enumerate(zip(mine, theirs, strict=False)) if left != right), len(mine))

@@ -4,15 +4,13 @@ Notation, always a line of its own:
 
     [12 lines as in fields.py "def _serialize"]
     [12 lines as in fields.py "def _serialize", without numbers]
-    [+11 lines as in fields.py, numbers shifted]        below the run's first line, which stays
-    [+11 lines as in fields.py, numbered on]            below the run's first line, which stays
+    [+11 lines as in fields.py, numbers +5]             below the run's first line, which stays
     [12 lines as above "Traceback (most"]               further up in the same text
 
 What it means: among the earlier texts that go by that name, in order, the first line that begins with the quote
-(and has the same first two words; indentation and line number set aside), or that equals the line that stayed; and
-the lines that follow it there. `numbers shifted`: all line numbers moved by as much as the first one's. `numbered
-on`: the earlier lines bear no numbers, these count on from the first. The encoder looks a pointer up by that rule
-before it uses it, so what is named is what is meant.
+(indentation and line number set aside), or that equals the line that stayed; and the lines that follow it there.
+`numbers +5`: each line's number is the earlier one's and 5. The encoder looks a pointer up by that rule before it
+uses it, so what is named is what is meant.
 
 Only lines that stand verbatim in what is sent are pointed at: what a pointer stands for is not indexed. What happens
 to a block depends on it and on the blocks before it.
@@ -23,15 +21,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tokenpakd.compression.line_text import PLAIN, Lines, agreement, head, inner, quotes
+from tokenpakd.compression.line_text import PLAIN, Lines, agreement, inner, quotes
 from tokenpakd.compression.own_lines import OwnLines
 from tokenpakd.tokens.estimate import estimate
 
 _CANDIDATES = 16
 _SHORTEST_ANCHOR = 6
-_SAME_HEADS = 32
+_SAME_STARTS = 256
 _STEP = 32
-_STEPS_PER_LINE = 4
+_STEPS_PER_LINE = 8
 _TRIES_PER_RUN = 4
 _MARGIN_TOKENS = 6
 
@@ -61,11 +59,11 @@ class Folded(msgspec.Struct, gc=False):
 
 
 class _Named(msgspec.Struct):
-    """The blocks that go by one name, and their lines by head as far as they were read."""
+    """The blocks that go by one name, and their lines by how they start, as far as they were read."""
 
     blocks: list[tuple[int, int]] = []
     read: int = 0
-    heads: dict[str, list[int]] = {}
+    starts: dict[str, list[int]] = {}
 
 
 class _Run(msgspec.Struct, frozen=True, gc=False):
@@ -75,7 +73,7 @@ class _Run(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def keeps_first(self) -> bool:
-        return self.form.startswith("number")
+        return self.form.startswith("numbers")
 
 
 _NO_RUN = _Run(0, 0, PLAIN)
@@ -162,10 +160,12 @@ class LineIndex:
                     own.keep(at)
                 at += 1
                 continue
-            run = _NO_RUN
+            run, length = _NO_RUN, nearer[1] if nearer is not None else 0
+            steps -= length // _STEPS_PER_LINE + 1
             if known is not None:
-                run = self._longest(lines, at, last, (known,) if isinstance(known, int) else known)
-            steps -= run.size // _STEP + 1
+                run, taken = self._longest(lines, at, last, (known,) if isinstance(known, int) else known)
+                steps -= taken
+            length = max(length, run.size)
             told = self._told(lines, at, run, limits) if run.size else None
             if own is not None and nearer is not None and (told is None or nearer[1] > run.size):
                 above = _told_above(lines, at, *nearer, own, limits)
@@ -177,28 +177,40 @@ class LineIndex:
                 continue
             # A run that cannot be told from its first line on may be from the next; not for ever, it may be long.
             tries = tries + 1 if at < tried_until else 0
-            tried_until = max(tried_until, at + run.size)
+            tried_until = max(tried_until, at + length)
             begin, at = at, tried_until if tries >= _TRIES_PER_RUN else at + 1
             if own is not None:
                 for kept in range(begin, at):
                     own.keep(kept)
         return fold.finished()
 
-    def _longest(self, lines: Lines, at: int, last: int, places: Sequence[int]) -> _Run:
-        best = _Run(places[0], 0, PLAIN)
+    def _longest(self, lines: Lines, at: int, last: int, places: Sequence[int]) -> tuple[_Run, int]:
+        """Return the longest run from a line on, and how many steps it took to find."""
+        best, steps = _Run(places[0], 0, PLAIN), 0
         for place in places:
-            size = self._equal(lines.contents, at, last, place)
+            size = self._equal(lines, at, last, place)
+            steps += size // _STEP + 1
             if size > best.size:
                 mine = lines.prefixes[at : at + size] if lines.prefixes is not None else [""] * size
                 agreed, form = agreement(mine, self._prefixes[place : place + size])
+                steps += 0 if form is PLAIN else agreed // _STEPS_PER_LINE
                 if agreed > best.size:
                     best = _Run(place, agreed, form)
-        return best
+        return best, steps
 
-    def _equal(self, mine: list[str | None], at: int, last: int, place: int) -> int:
-        theirs = self._contents
+    def _equal(self, lines: Lines, at: int, last: int, place: int) -> int:
+        """Return how many lines have the same contents from here on; 1 where the second one's number differs."""
+        mine, theirs = lines.contents, self._contents
         limit = min(last - at, len(theirs) - place)
-        size = 0
+        if limit < 2 or mine[at + 1] != theirs[place + 1]:
+            return 1
+        # Thousands of equal lines with numbers of their own, a search for example: told apart at once.
+        if (
+            lines.prefixes is not None
+            and agreement(lines.prefixes[at : at + 2], self._prefixes[place : place + 2])[0] < 2
+        ):
+            return 1
+        size = 2
         while size < limit:
             step = min(_STEP, limit - size)
             if mine[at + size : at + size + step] == theirs[place + size : place + size + step]:
@@ -232,18 +244,16 @@ class LineIndex:
     def _is_first(self, name: str, quote: str, place: int, *, is_whole: bool = False) -> bool:
         """Say whether a quote finds that line: the first of that name's lines which begins with it."""
         named = self._named[name]
+        starts = named.starts
         while named.read < len(named.blocks):
             start, end = named.blocks[named.read]
             for at, content in enumerate(self._contents[start:end], start):
                 if content is not None and len(content) >= _SHORTEST_ANCHOR:
-                    places = named.heads.setdefault(head(content), [])
-                    if len(places) < _SAME_HEADS:
-                        places.append(at)
+                    starts.setdefault(content.lstrip()[:_SHORTEST_ANCHOR], []).append(at)
             named.read += 1
-        short = head(quote)
-        if len(short) < _SHORTEST_ANCHOR:
+        if len(quote) < _SHORTEST_ANCHOR:
             return False
-        for at in named.heads.get(short, ()):
+        for at in starts.get(quote.lstrip()[:_SHORTEST_ANCHOR], ())[:_SAME_STARTS]:
             content = self._contents[at] or ""
             if content == quote if is_whole else content.lstrip().startswith(quote):
                 return at == place

@@ -1,9 +1,10 @@
 """The lines of one text that stay in it, while it is being folded: a run may repeat what stands further up."""
 
-from tokenpakd.compression.line_text import Lines, head
+from tokenpakd.compression.line_text import Lines
 
 _CANDIDATES = 8
 _SHORTEST_ANCHOR = 6
+_SAME_STARTS = 256
 
 
 class OwnLines:
@@ -13,8 +14,8 @@ class OwnLines:
         self._lines = lines
         self._kept: dict[int, None] = {}
         self._places: dict[str, list[int]] = {}
-        self._heads: dict[str, int] = {}
-        self._headed = 0
+        self._starts: dict[str, list[int]] = {}
+        self._read = 0
         self._order: list[int] = []
 
     def keep(self, at: int) -> None:
@@ -48,10 +49,12 @@ class OwnLines:
         return best
 
     def is_first(self, quote: str, place: int) -> bool:
-        """Say whether a quote finds that line: the first kept one that begins with it and has the same head."""
-        short = head(quote)
-        for at in self._order[self._headed :]:
-            self._heads.setdefault(head(self._lines.contents[at] or ""), at)
-        self._headed = len(self._order)
-        first = self._heads.get(short)
-        return first == place and (self._lines.contents[place] or "").lstrip().startswith(quote)
+        """Say whether a quote finds that line: the first kept one that begins with it."""
+        contents = self._lines.contents
+        for at in self._order[self._read :]:
+            self._starts.setdefault((contents[at] or "").lstrip()[:_SHORTEST_ANCHOR], []).append(at)
+        self._read = len(self._order)
+        for at in self._starts.get(quote[:_SHORTEST_ANCHOR], ())[:_SAME_STARTS]:
+            if (contents[at] or "").lstrip().startswith(quote):
+                return at == place
+        return False
