@@ -32,17 +32,12 @@ _PARAGRAPH_EDGE = re.compile(r"(\n[^\S\n]*\n\s*)")
 _PINNED_PARAGRAPH = re.compile(
     r"^(?:\s{0,8}(?:[-*+•>#|]|\d{1,3}[.)]|```|~~~|\[)|\s{4}|\t)|[=\-~_*]{3}\s*$|```|~~~", re.MULTILINE
 )
-# Each begins with a set of characters, which is what makes a search fast.
-_TELLING = tuple(
-    re.compile(pattern)
-    for pattern in (r"[\d\"“”«»„`\[\]{}<>_=\\/@#$%^*|~:]", r"\s+[A-Z]", r"\n[ \t]", r"[.('](?<=\w.)\w")
-)
+_TELLING = re.compile(r"[\d\"“”«»„`'’()\[\]{}<>_=\\/@#$%^*|~:]")
 # fmt: off
 _NEGATIONS = frozenset(
     (
-        "no", "not", "never", "none", "nothing", "nobody", "neither", "nor", "without", "cannot", "must",
-        "except", "unless", "only", "but", "however", "instead", "can", "don", "won", "isn", "aren", "wasn",
-        "weren", "doesn", "didn", "couldn", "shouldn", "wouldn",
+        "no", "not", "never", "none", "nothing", "nobody", "neither", "nor", "without", "cannot",
+        "must", "except", "unless", "only", "but", "however", "instead",
     )
 )
 # fmt: on
@@ -88,13 +83,18 @@ def _sentences(paragraph: str) -> list[_Sentence]:
 
 
 def _sentence(text: str, is_pinned: bool) -> _Sentence:
-    words = frozenset(_WORD.findall(text.casefold()))
+    body = text.strip()
+    rest = body[1:]
+    lowered = rest.lower()
+    words = set(_WORD.findall(body[:1].lower() + lowered))
     return _Sentence(
         text,
-        frozenset(word for word in words if len(word) >= _LEAST_WORD_CHARS),
+        frozenset([word for word in words if len(word) >= _LEAST_WORD_CHARS]),
         is_pinned
-        or not text.rstrip().endswith((".", "!"))
-        or any(telling.search(text.strip()) for telling in _TELLING)
+        or rest != lowered  # a name, or an abbreviation
+        or not rest.endswith((".", "!"))
+        or "." in rest[:-1]
+        or _TELLING.search(body) is not None
         or not words.isdisjoint(_NEGATIONS),
     )
 
@@ -103,6 +103,8 @@ def _choose(sentences: Sequence[_Sentence], budget_tokens: int) -> None:
     """Mark what goes, from the front, as long as each word of it stands in two sentences that stay."""
     standing = Counter(word for sentence in sentences for word in sentence.words)
     for sentence in sentences:
+        if budget_tokens < _LEAST_SENTENCE_TOKENS:
+            break
         if sentence.is_pinned or not sentence.words:
             continue
         if any(standing[word] <= _LEAST_OTHERS for word in sentence.words):
