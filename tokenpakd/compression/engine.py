@@ -11,8 +11,7 @@ import msgspec
 
 from tokenpakd.compression import json_result, line_text, naming, registry, repeats
 from tokenpakd.compression.conversation import Conversation, Settings, Verdict, outside_bytes
-from tokenpakd.compression.line_text import Lines
-from tokenpakd.compression.lines import TOOL_OUTPUT, USER_TEXT, Limits
+from tokenpakd.compression.line_text import TOOL_OUTPUT, USER_TEXT, Limits, Lines
 from tokenpakd.compression.registry import CompressorSet
 from tokenpakd.compression.segments import Segment, segment_of
 from tokenpakd.compression.splice import Replacement

@@ -21,6 +21,22 @@ PLAIN, BARE = "", "without numbers"
 """How the line numbers of a run differ from those of the run it is compared with; else `numbers +5`."""
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """How long a run must be: so many lines and characters, or so many characters whatever the lines."""
+
+    lines: int
+    chars: int
+    alone_chars: int
+
+    def allow(self, folded: list[str], text: str) -> bool:
+        """Say whether a run is long enough to be worth a look at what its pointer would cost."""
+        return bool(folded) and len(text) >= self.chars and (len(folded) >= self.lines or len(text) >= self.alone_chars)
+
+
+TOOL_OUTPUT = Limits(lines=2, chars=40, alone_chars=100)
+USER_TEXT = Limits(lines=4, chars=240, alone_chars=400)
+
+
 class Lines(msgspec.Struct, gc=False):
     """A text by lines: what stands behind each line's number, and the number with what surrounds it.
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tokenpakd.compression.line_text import PLAIN, Lines, agreement, inner, quotes
+from tokenpakd.compression.line_text import PLAIN, Limits, Lines, agreement, inner, quotes
 from tokenpakd.compression.own_lines import OwnLines
 from tokenpakd.tokens.estimate import estimate
 
@@ -32,22 +32,6 @@ _STEP = 32
 _STEPS_PER_LINE = 8
 _TRIES_PER_RUN = 4
 _MARGIN_TOKENS = 6
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """How long a run must be: so many lines and characters, or so many characters whatever the lines."""
-
-    lines: int
-    chars: int
-    alone_chars: int
-
-    def allow(self, folded: list[str], text: str) -> bool:
-        """Say whether a run is long enough to be worth a look at what its pointer would cost."""
-        return bool(folded) and len(text) >= self.chars and (len(folded) >= self.lines or len(text) >= self.alone_chars)
-
-
-TOOL_OUTPUT = Limits(lines=2, chars=40, alone_chars=100)
-USER_TEXT = Limits(lines=4, chars=240, alone_chars=400)
 
 
 class Folded(msgspec.Struct, gc=False):
@@ -89,6 +73,10 @@ class LineIndex:
         self._named: dict[str, _Named] = {}
         self._starts: list[int] = []
         self._names: list[tuple[str, ...]] = []
+
+    def __len__(self) -> int:
+        """Return how many lines it holds."""
+        return len(self._contents)
 
     def mark(self) -> int:
         """Return where the index stands now, for `rollback`."""
@@ -168,7 +156,7 @@ class LineIndex:
             length = max(length, run.size)
             told = self._told(lines, at, run, limits) if run.size else None
             if own is not None and nearer is not None and (told is None or nearer[1] > run.size):
-                above = _told_above(lines, at, *nearer, own, limits)
+                above = own.told(at, *nearer, limits)
                 if above is not None:
                     told, run = above, _Run(nearer[0], nearer[1], PLAIN)
             if told is not None:
@@ -258,18 +246,6 @@ class LineIndex:
             if content == quote if is_whole else content.lstrip().startswith(quote):
                 return at == place
         return False
-
-
-def _told_above(lines: Lines, at: int, place: int, size: int, own: OwnLines, limits: Limits) -> str | None:
-    """Return the pointer to a run further up in the same text."""
-    folded = lines.raw(at, at + size)
-    text = "\n".join(folded)
-    if limits.allow(folded, text):
-        for quote in quotes(lines.contents[place] or ""):
-            if len(quote) >= _SHORTEST_ANCHOR and own.is_first(quote, place):
-                told = f'[{size} lines as above "{quote}"]'
-                return told if estimate(told) <= estimate(text) - _MARGIN_TOKENS and len(told) < len(text) else None
-    return None
 
 
 class _Fold:

@@ -1,10 +1,12 @@
 """The lines of one text that stay in it, while it is being folded: a run may repeat what stands further up."""
 
-from tokenpakd.compression.line_text import Lines
+from tokenpakd.compression.line_text import Limits, Lines, quotes
+from tokenpakd.tokens.estimate import estimate
 
 _CANDIDATES = 8
 _SHORTEST_ANCHOR = 6
 _SAME_STARTS = 256
+_MARGIN_TOKENS = 6
 
 
 class OwnLines:
@@ -48,9 +50,22 @@ class OwnLines:
                 best = place, size
         return best
 
+    def told(self, at: int, place: int, size: int, limits: Limits) -> str | None:
+        """Return the pointer to a run further up; None where it is too short, saves nothing or cannot be named."""
+        folded = self._lines.raw(at, at + size)
+        text = "\n".join(folded)
+        if limits.allow(folded, text):
+            for quote in quotes(self._lines.contents[place] or ""):
+                if self.is_first(quote, place):
+                    told = f'[{size} lines as above "{quote}"]'
+                    return told if estimate(told) <= estimate(text) - _MARGIN_TOKENS and len(told) < len(text) else None
+        return None
+
     def is_first(self, quote: str, place: int) -> bool:
         """Say whether a quote finds that line: the first kept one that begins with it."""
         contents = self._lines.contents
+        if len(quote) < _SHORTEST_ANCHOR:
+            return False
         for at in self._order[self._read :]:
             self._starts.setdefault((contents[at] or "").lstrip()[:_SHORTEST_ANCHOR], []).append(at)
         self._read = len(self._order)
