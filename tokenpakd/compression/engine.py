@@ -12,7 +12,7 @@ import msgspec
 from tokenpakd.compression import json_result, line_text, naming, registry, repeats
 from tokenpakd.compression.conversation import Conversation, Settings, Verdict, outside_bytes
 from tokenpakd.compression.line_text import TOOL_OUTPUT, USER_TEXT, Limits, Lines
-from tokenpakd.compression.registry import CompressorSet
+from tokenpakd.compression.registry import Compressor, CompressorSet
 from tokenpakd.compression.segments import Segment, segment_of
 from tokenpakd.compression.splice import Replacement
 from tokenpakd.exchange.request import Look, Span, SpanKind
@@ -123,7 +123,7 @@ class _Request:
             document = json_result.encode(text, segment, self._known.values) if is_result else None
             if self._is_cacheable(span):
                 if not is_result:
-                    draft = self._folded(_Draft(text), USER_TEXT)
+                    draft = self._folded(_through(self._compressors.user_text, text, segment), USER_TEXT)
                 else:
                     draft = self._shortened(span, text, segment, document)
                 encoded = _encoded_if_shorter(draft.text, text, literal)
@@ -143,11 +143,7 @@ class _Request:
             if pointer is None:
                 return _Draft(document.text, document.by, _NOTHING, is_folded=document.pointed is not None)
             return _Draft(pointer, ("wholes",), _NOTHING, is_folded=True)
-        draft = _Draft(text)
-        for each in self._compressors.block_local:
-            shorter = each.shorten(draft.text, segment)
-            if shorter is not None and len(shorter) < len(draft.text):
-                draft = _Draft(shorter, (*draft.by, each.name))
+        draft = _through(self._compressors.block_local, text, segment)
         pointer = self._known.wholes.pointer(draft.text, span)
         if pointer is not None:
             return _Draft(pointer, (*draft.by, "wholes"), _NOTHING, is_folded=True)
@@ -197,6 +193,15 @@ def _decide_as_before(body: bytes, spans: Sequence[Span], known: Conversation) -
             else _verdict(literal, told, Segment.UNKNOWN, ("repeats",))
         )
         known.end_span(span, verdict)
+
+
+def _through(compressors: Sequence[Compressor], text: str, segment: Segment) -> _Draft:
+    draft = _Draft(text)
+    for each in compressors:
+        shorter = each.shorten(draft.text, segment)
+        if shorter is not None and len(shorter) < len(draft.text):
+            draft = _Draft(shorter, (*draft.by, each.name))
+    return draft
 
 
 def _encoded_if_shorter(sent: str, text: str, literal: bytes) -> bytes | None:

@@ -9,7 +9,16 @@ from collections.abc import Callable
 
 import msgspec
 
-from tokenpakd.compression import prefixes, terminal
+from tokenpakd.compression import (
+    caps,
+    code_views,
+    dense_lines,
+    extract,
+    passed_tests,
+    prefixes,
+    templates,
+    terminal,
+)
 from tokenpakd.compression.segments import Segment
 from tokenpakd.tip.modes import Mode
 
@@ -32,11 +41,13 @@ class Compressor(msgspec.Struct, frozen=True, kw_only=True):
 class CompressorSet(msgspec.Struct, frozen=True, kw_only=True):
     """What is done to tool results, in order, before repeats are looked for across blocks.
 
+    JSON results go through columns and values instead. `user_text`: the same for what the user pasted.
     `is_legacy`: only whole repeats, in the words of the first version.
     """
 
     name: str
     block_local: tuple[Compressor, ...] = ()
+    user_text: tuple[Compressor, ...] = ()
     is_legacy: bool = False
 
 
@@ -44,12 +55,23 @@ _LOSSLESS = (
     Compressor(name="terminal", loss=Loss.NONE, shorten=terminal.shorten),
     Compressor(name="prefixes", loss=Loss.NONE, shorten=prefixes.shorten),
 )
+_EXTRACT = Compressor(name="extract", loss=Loss.SOME, shorten=extract.shorten)
+_LOSSY = (
+    _LOSSLESS[0],
+    Compressor(name="passed_tests", loss=Loss.SOME, shorten=passed_tests.shorten),
+    Compressor(name="templates", loss=Loss.SOME, shorten=templates.shorten),
+    Compressor(name="dense_lines", loss=Loss.SOME, shorten=dense_lines.shorten),
+    Compressor(name="code_views", loss=Loss.SOME, shorten=code_views.shorten),
+    _EXTRACT,
+    Compressor(name="caps", loss=Loss.SOME, shorten=caps.shorten),
+    _LOSSLESS[1],
+)
 _SETS = {
     each.name: each
     for each in (
         CompressorSet(name="repeats-1", is_legacy=True),
         CompressorSet(name="hybrid-1", block_local=_LOSSLESS),
-        CompressorSet(name="aggressive-1", block_local=_LOSSLESS),
+        CompressorSet(name="aggressive-1", block_local=_LOSSY, user_text=(_EXTRACT,)),
     )
 }
 _BY_MODE = {Mode.STRICT: "", Mode.HYBRID: "hybrid-1", Mode.AGGRESSIVE: "aggressive-1"}
