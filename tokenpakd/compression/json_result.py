@@ -14,11 +14,12 @@ from tokenpakd.exchange.request import Call
 
 
 class Encoded(msgspec.Struct, frozen=True):
-    """A JSON result in its two shorter forms, each None where it is no gain over the one before it.
+    """A JSON result, `source`, in its two shorter forms, each None where it is no gain over the one before it.
 
     `columns`: by its own text alone. `pointed`: with pointers to values above as well, from `pointed_from`.
     """
 
+    source: str
     columns: str | None
     pointed: str | None
     original: Document
@@ -53,15 +54,15 @@ def encode(text: str, segment: Segment, index: ValueIndex) -> Encoded | None:
         return None
     if pointed is not None and not columns.is_clearly_shorter(pointed, plain or text):
         pointed = None
-    return Encoded(plain, pointed, document, pointed_from)
+    return Encoded(text, plain, pointed, document, pointed_from)
 
 
 def learn(index: ValueIndex, encoded: Encoded, call: Call | None, sent: str) -> None:
-    """Take note of a result that is sent as `sent`: in full or as one of its forms.
+    """Take note of a result that is sent as `sent`: as it came or in one of its forms; in any other it is not learned.
 
-    Not to be called where something else is sent in its place, a pointer to an equal result for one.
+    Not to be called where a pointer to an equal result is sent in its place.
     """
     if encoded.pointed is not None and sent == encoded.pointed:
         index.learn(encoded.pointed_from, call, has_pointers=True)
-    else:
+    elif sent in (encoded.source, encoded.columns):
         index.learn(encoded.original, call)

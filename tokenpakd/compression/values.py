@@ -185,7 +185,7 @@ class ValueIndex:
         for name in _ends(holders):
             for word in (EARLIER, LATEST):
                 pointer = f"{START}{word} {name}{END}"
-                is_gain = len(pointer) < len(text) and tokens - estimate(pointer) >= _MIN_GAIN_TOKENS
+                is_gain = len(_ENCODE(pointer)) < len(text) and tokens - estimate(pointer) >= _MIN_GAIN_TOKENS
                 if is_gain and self._found(name, path, word) == mark:
                     return pointer
         return self._object(cell, path) if type(cell) is dict else cell
@@ -204,7 +204,7 @@ class ValueIndex:
                     continue
                 pointer = f"{START}{word} {name}{END}"
                 spared = b"".join(b',"%b":%b' % (key.encode(), cells[key]) for key in others)
-                told = f',"{OTHER_KEYS}":"{pointer}"'
+                told = b',"%b":%b' % (OTHER_KEYS.encode(), _ENCODE(pointer))
                 if len(told) < len(spared) and estimate(spared) - estimate(told) >= _MIN_GAIN_TOKENS:
                     best = pointer, frozenset(others)
         return best

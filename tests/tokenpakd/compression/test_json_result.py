@@ -47,6 +47,16 @@ def test_index_learns_what_is_sent() -> None:
     assert after.text == '{"id":1,"legs":"[same as in your earlier update_record JG7FMM economy]"}'
 
 
+def test_index_does_not_learn_what_something_else_cut() -> None:
+    index = ValueIndex()
+    text = json.dumps(RECORD, indent=2)
+    encoded = json_result.encode(text, Segment.JSON, index)
+    assert encoded is not None
+    json_result.learn(index, encoded, CALL, text[:100] + "[12 lines as above]")
+    again = json_result.encode(text, Segment.JSON, index)
+    assert again == encoded
+
+
 def test_wrapping_stays_around_pointers() -> None:
     index = ValueIndex()
     wrapped = "<returncode>0</returncode>\n<output>\n{}\n</output>"
