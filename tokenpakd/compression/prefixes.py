@@ -8,8 +8,8 @@
 Rules of this file:
 - A prefix ends after a colon or a blank, never inside a path, an identifier, a test's name, a URL or a number:
   whatever could be quoted later stands whole either in the heading or in the rest.
-- After a blank only where lines are records (levels, modes, logs): what an agent quotes as a line (code behind
-  `path:`, a row of a table) stays in one piece, indentation and all.
+- After a blank only where lines are records (file modes, what a package tool does): what is quoted or looked for as a
+  line (code behind `path:`, a row of a table, a line of a log) stays in one piece.
 - Text that already speaks our notation is left alone, so that what is sent has one reading only.
 """
 
@@ -39,11 +39,9 @@ _JOINED = (":", "/", "\\")
 _CLEAN = '[^"\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]'
 _PATH_END = re.compile(f'[^\\s"\x00-\x1f\x7f-\x9f]*?{_COLON}')
 _RECORD_ENDS = re.compile(f"[ \t]|{_COLON}")
-_RECORD = re.compile(
-    r"(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|TRACE)\b|[-bcdlps](?:[r-][w-][xsStT-]){3}"
-)
-_DATED = re.compile(r"[\[\d]")
-_FEWEST_DATED_LINES = 8  # three rows of a table with dates get quoted, a log does not
+_RECORD = re.compile(r"[-bcdlps](?:[r-][w-][xsStT-]){3}")
+# Who looks for a line of a log looks for all of it, time and level included: 0.0008 of the bill.
+_LOGGED = re.compile(r"(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|TRACE)\b|[\[\d<]")
 _UNCLEAN = re.compile(f"(?!{_CLEAN})", re.DOTALL)
 
 
@@ -127,7 +125,6 @@ def _group(lines: list[str], start: int, ends: list[int]) -> tuple[_Group | None
     """
     best: _Group | None = None
     best_tokens = _MIN_GAIN_TOKENS - 1
-    fewest = _FEWEST_DATED_LINES if _DATED.match(lines[start]) else 2
     patience = start + _PATIENCE_LINES
     at = start + 1
     for end in reversed(ends):
@@ -146,7 +143,7 @@ def _group(lines: list[str], start: int, ends: list[int]) -> tuple[_Group | None
                 break
             at += 1
             gained = tokens * (at - start - 1) - _HEADING_TOKENS
-            if gained > best_tokens and at - start >= fewest:
+            if gained > best_tokens:
                 best, best_tokens = _Group(start, at, prefix), gained
                 patience = at + (at - start) + _PATIENCE_LINES
     if best is not None and all(line == best.prefix for line in lines[start + 1 : best.end]):
@@ -158,6 +155,8 @@ def _ends(line: str, following: str, *, is_log: bool) -> list[int]:
     """Return where a prefix that both lines have may end, shortest first."""
     common = _common(line, following)
     head = line[: common + 1]  # what stands behind a colon decides, too
+    if _LOGGED.match(line) is not None:
+        return []
     if not is_log and _RECORD.match(line) is None:
         found = _PATH_END.match(head)
         return [found.end()] if found and _FEWEST_CHARS <= found.end() <= common else []

@@ -87,10 +87,22 @@ drwxrwxrwx 2 root root   4096 Nov 22  2024 src
     )
 
 
+DATED = "".join(f"2026-11-20 10:0{number}:00 worker-{number} took job {number}\n" for number in range(9))
+
+
+@pytest.mark.parametrize("text", [LOG, DATED, DATED.replace("2026", "[2026").replace(":00 ", ":00] ")])
+@pytest.mark.parametrize("segment", [Segment.UNKNOWN, Segment.LOG, Segment.TEST])
+def test_a_line_of_a_log_stays_in_one_piece(text: str, segment: Segment) -> None:
+    assert shorten(text, segment) is None
+
+
 def test_longest_prefix_that_pays_is_taken() -> None:
-    shorter = shorten(LOG, Segment.UNKNOWN)
+    text = "".join(
+        f"Requirement already satisfied: {name}>=1.0 in /opt/env/lib\n" for name in ("numpy", "pandas", "six")
+    )
+    shorter = shorten(text, Segment.LOG)
     assert shorter is not None
-    assert shorter.startswith('[4 lines begin "DEBUG:sqlfluff.rules:[L003] "]\nEvaluating line #1\n')
+    assert shorter.startswith('[3 lines begin "Requirement already satisfied: "]\nnumpy>=1.0')
 
 
 @pytest.mark.parametrize(
