@@ -1,7 +1,7 @@
 """A text by lines, with line numbers set aside: the same code is recognised whatever a viewer wrote before it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -9,6 +9,8 @@ _HEAD_CHARS = 28
 _HEAD = re.compile(r"\W*\w+(?:\W+\w+)?")
 _LONGER = ((re.compile(r"\W*\w+(?:\W+\w+){0,3}"), 40), (re.compile(r"\W*\w+(?:\W+\w+){0,7}"), 72))
 _QUOTED_CHARS_MAX = 120
+_ORDINALS = ("", "2nd ", "3rd ")
+SHORTEST_QUOTE = 6
 # `    12\t` of cat -n, `12:` and `12-` of grep -n, `  12→` of reading tools, `12|`.
 _NUMBER = re.compile(r"( *)(\d{1,7})([\t→:|-])")
 _NUMBERED = re.compile(r"^ *\d{1,7}[\t→:|-]", re.MULTILINE)
@@ -96,6 +98,22 @@ def quotes(content: str) -> tuple[str, ...]:
             return ()
         found.append(longer.group()[:chars].rstrip())
     return tuple(dict.fromkeys((*found, stripped[:_QUOTED_CHARS_MAX])))
+
+
+def best_quote(content: str, rank: Callable[[str], int]) -> str | None:
+    """Return the quotation that finds a line, an ordinal before it where it is not the first of its kind.
+
+    `rank(quote)` is the how-manieth line that begins so; 0 where it is not worth counting. None where the line is too
+    short to be recognised, or the fourth of its kind or later however much of it is quoted.
+    """
+    best, lowest = None, len(_ORDINALS) + 1
+    for quote in quotes(content):
+        found = rank(quote) if len(quote) >= SHORTEST_QUOTE else 0
+        if 0 < found < lowest:
+            best, lowest = quote, found
+        if lowest == 1:
+            break
+    return None if best is None else f'{_ORDINALS[lowest - 1]}"{best}"'
 
 
 def renumbered(style: str, number: int) -> str:

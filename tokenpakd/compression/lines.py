@@ -3,12 +3,13 @@
 Notation, always a line of its own:
 
     [12 lines as in fields.py "def _serialize"]
-    [12 lines as in fields.py "def _serialize", without numbers]
+    [12 lines as in fields.py 2nd "def _serialize", without numbers]
     [+11 lines as in fields.py, numbers +5]             below the run's first line, which stays
     [12 lines as above "Traceback (most"]               further up in the same text
 
 What it means: among the earlier texts that go by that name, in order, the first line that begins with the quote
-(indentation and line number set aside), or that equals the line that stayed; and the lines that follow it there.
+(indentation and line number set aside; or the second, the third), or the first that equals the line that stayed; and
+the lines that follow it there.
 `numbers +5`: each line's number is the earlier one's and 5. The encoder looks a pointer up by that rule before it
 uses it, so what is named is what is meant.
 
@@ -18,10 +19,11 @@ to a block depends on it and on the blocks before it.
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
-from tokenpakd.compression.line_text import PLAIN, Limits, Lines, agreement, inner, quotes
+from tokenpakd.compression.line_text import PLAIN, Limits, Lines, agreement, best_quote, inner
 from tokenpakd.compression.own_lines import OwnLines
 from tokenpakd.tokens.estimate import estimate
 
@@ -219,18 +221,18 @@ class LineIndex:
         content = self._contents[run.at] or ""
         for name in self._names[bisect_right(self._starts, run.at) - 1]:
             if run.keeps_first:
-                if not self._is_first(name, content, run.at, is_whole=True):
+                if self._rank(name, run.at, content, is_whole=True) != 1:
                     continue
                 told = f"[+{len(folded)} lines as in {name}, {run.form}]"
                 return told if estimate(told) <= spare else None
-            for quote in quotes(content):
-                if self._is_first(name, quote, run.at):
-                    told = f'[{len(folded)} lines as in {name} "{quote}"{", " + run.form if run.form else ""}]'
-                    return told if estimate(told) <= spare and len(told) < len(text) else None
+            quote = best_quote(content, partial(self._rank, name, run.at))
+            if quote is not None:
+                told = f"[{len(folded)} lines as in {name} {quote}{', ' + run.form if run.form else ''}]"
+                return told if estimate(told) <= spare and len(told) < len(text) else None
         return None
 
-    def _is_first(self, name: str, quote: str, place: int, *, is_whole: bool = False) -> bool:
-        """Say whether a quote finds that line: the first of that name's lines which begins with it."""
+    def _rank(self, name: str, place: int, quote: str, *, is_whole: bool = False) -> int:
+        """Return the how-manieth of that name's lines which begin with the quote a line is; 0 for far down."""
         named = self._named[name]
         starts = named.starts
         while named.read < len(named.blocks):
@@ -239,13 +241,14 @@ class LineIndex:
                 if content is not None and len(content) >= _SHORTEST_ANCHOR:
                     starts.setdefault(content.lstrip()[:_SHORTEST_ANCHOR], []).append(at)
             named.read += 1
-        if len(quote) < _SHORTEST_ANCHOR:
-            return False
+        found = 0
         for at in starts.get(quote.lstrip()[:_SHORTEST_ANCHOR], ())[:_SAME_STARTS]:
             content = self._contents[at] or ""
             if content == quote if is_whole else content.lstrip().startswith(quote):
-                return at == place
-        return False
+                found += 1
+                if at == place:
+                    return found
+        return 0
 
 
 class _Fold:

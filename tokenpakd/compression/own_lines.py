@@ -1,6 +1,8 @@
 """The lines of one text that stay in it, while it is being folded: a run may repeat what stands further up."""
 
-from tokenpakd.compression.line_text import Limits, Lines, quotes
+from functools import partial
+
+from tokenpakd.compression.line_text import Limits, Lines, best_quote
 from tokenpakd.tokens.estimate import estimate
 
 _CANDIDATES = 8
@@ -55,21 +57,22 @@ class OwnLines:
         folded = self._lines.raw(at, at + size)
         text = "\n".join(folded)
         if limits.allow(folded, text):
-            for quote in quotes(self._lines.contents[place] or ""):
-                if self.is_first(quote, place):
-                    told = f'[{size} lines as above "{quote}"]'
-                    return told if estimate(told) <= estimate(text) - _MARGIN_TOKENS and len(told) < len(text) else None
+            quote = best_quote(self._lines.contents[place] or "", partial(self.rank, place))
+            if quote is not None:
+                told = f"[{size} lines as above {quote}]"
+                return told if estimate(told) <= estimate(text) - _MARGIN_TOKENS and len(told) < len(text) else None
         return None
 
-    def is_first(self, quote: str, place: int) -> bool:
-        """Say whether a quote finds that line: the first kept one that begins with it."""
+    def rank(self, place: int, quote: str) -> int:
+        """Return the how-manieth kept line that begins with the quote a line is; 0 for far down."""
         contents = self._lines.contents
-        if len(quote) < _SHORTEST_ANCHOR:
-            return False
         for at in self._order[self._read :]:
             self._starts.setdefault((contents[at] or "").lstrip()[:_SHORTEST_ANCHOR], []).append(at)
         self._read = len(self._order)
+        found = 0
         for at in self._starts.get(quote[:_SHORTEST_ANCHOR], ())[:_SAME_STARTS]:
             if (contents[at] or "").lstrip().startswith(quote):
-                return at == place
-        return False
+                found += 1
+                if at == place:
+                    return found
+        return 0
