@@ -35,7 +35,7 @@ _NAMED = re.compile(
     r"|(?<![\w./+=@~-])[.~]{0,2}/?(?:[\w@.-]{1,64}/){1,12}[\w@.-]{1,64}\.[a-z]{1,4}(?![\w/+=])"
 )
 _MARK = re.compile(r"\[\d+ chars cut")
-_JSON_BEGIN = re.compile(r'\s*(?:[\w./-]+:\d+:)?\s*(?:data: )?(?:\{\s*"|\[\s*[\[{"\d-])')
+_JSON_BEGIN = re.compile(r'\s{0,40}+(?:[\w./-]{1,400}+:\d+:)?\s{0,40}+(?:data: )?(?:\{\s{0,40}+"|\[\s{0,40}+[\[{"\d-])')
 _DELIMITERS = ",;\t|"
 
 

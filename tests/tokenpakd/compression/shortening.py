@@ -1,5 +1,6 @@
 """What every lossy compressor owes, whatever the text: fewer tokens or nothing, the same again, never a fault."""
 
+import time
 from collections.abc import Callable
 
 from hypothesis import strategies as st
@@ -73,3 +74,38 @@ def lost_needles(
             if short is not None and needle not in short:
                 lost.append((needle, place))
     return lost
+
+
+_HOSTILE = (
+    *(
+        "\n",
+        "x",
+        "1",
+        " ",
+        "\t,",
+        "::",
+        "a. B",
+        '"""\n',
+        "`\n//\n",
+        "a/b",
+        ",a/",
+        "@",
+        "~/",
+        "abcdef12z",
+        "1.1a",
+        "#\n\n",
+    ),
+    *("#\n\n", "/* a\n", "[1,", "Ab cd. ", "Tests: 1", " in 1", "12345678-1234-1234-", "--- PASS: T (0.0s)\n"),
+    *("    1\t# a\n", "a'b", "\r", "\u2028", "test a ... o", "a::b PASSED x\n", ", ", "https://a", "INFO a b 1\n"),
+)
+_HOSTILE_CHARS = 100_000
+_MOST_S = 6.0
+"""Three megabytes take half a second; a quadratic step anywhere takes minutes."""
+
+
+def assert_time_grows_with_the_text_alone(shorten: Shorten, segment: Segment) -> None:
+    """Check texts that make a careless pattern look at each place again and again."""
+    began_s = time.perf_counter()
+    for piece in _HOSTILE:
+        shorten(piece * (_HOSTILE_CHARS // len(piece)) + "\n= 1 passed in 1s =\nPASS\nTests: 1 passed", segment)
+        assert time.perf_counter() - began_s < _MOST_S, repr(piece)

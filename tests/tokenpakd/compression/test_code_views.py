@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tokenpakd.compression.shortening import TEXTS, assert_says_less_or_nothing
+from tests.tokenpakd.compression.shortening import (
+    TEXTS,
+    assert_says_less_or_nothing,
+    assert_time_grows_with_the_text_alone,
+)
 from tokenpakd.compression.code_views import shorten
 from tokenpakd.compression.segments import Segment
 
@@ -103,3 +107,7 @@ def test_what_is_no_code_with_comments_stays(text: str) -> None:
 @given(TEXTS, st.sampled_from(Segment))
 def test_says_less_or_nothing(text: str, segment: Segment) -> None:
     assert_says_less_or_nothing(shorten, text, segment)
+
+
+def test_time_grows_with_the_text_alone() -> None:
+    assert_time_grows_with_the_text_alone(shorten, Segment.CODE)

@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tokenpakd.compression.shortening import TEXTS, assert_says_less_or_nothing
+from tests.tokenpakd.compression.shortening import (
+    TEXTS,
+    assert_says_less_or_nothing,
+    assert_time_grows_with_the_text_alone,
+)
 from tokenpakd.compression.dense_lines import shorten
 from tokenpakd.compression.segments import Segment
 
@@ -71,3 +75,7 @@ def test_short_text_is_left_alone() -> None:
 @given(TEXTS, st.sampled_from(Segment))
 def test_says_less_or_nothing(text: str, segment: Segment) -> None:
     assert_says_less_or_nothing(shorten, text, segment)
+
+
+def test_time_grows_with_the_text_alone() -> None:
+    assert_time_grows_with_the_text_alone(shorten, Segment.UNKNOWN)

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tokenpakd.compression.shortening import NEEDLES, TEXTS, assert_says_less_or_nothing
+from tests.tokenpakd.compression.shortening import (
+    NEEDLES,
+    TEXTS,
+    assert_says_less_or_nothing,
+    assert_time_grows_with_the_text_alone,
+)
 from tokenpakd.compression.extract import shorten
 from tokenpakd.compression.segments import Segment
 from tokenpakd.tokens.estimate import estimate
@@ -80,3 +85,7 @@ def test_other_segments_are_left_alone(segment: Segment) -> None:
 @given(TEXTS, st.sampled_from(Segment))
 def test_says_less_or_nothing(text: str, segment: Segment) -> None:
     assert_says_less_or_nothing(shorten, text * 3, segment)
+
+
+def test_time_grows_with_the_text_alone() -> None:
+    assert_time_grows_with_the_text_alone(shorten, Segment.NARRATIVE)

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tokenpakd.compression.shortening import NEEDLES, TEXTS, assert_says_less_or_nothing, lost_needles
+from tests.tokenpakd.compression.shortening import (
+    NEEDLES,
+    TEXTS,
+    assert_says_less_or_nothing,
+    assert_time_grows_with_the_text_alone,
+    lost_needles,
+)
 from tokenpakd.compression.passed_tests import shorten
 from tokenpakd.compression.segments import Segment
 
@@ -79,3 +85,7 @@ def test_files_are_left_alone(segment: Segment) -> None:
 @given(TEXTS, st.sampled_from(Segment))
 def test_says_less_or_nothing(text: str, segment: Segment) -> None:
     assert_says_less_or_nothing(shorten, text, segment)
+
+
+def test_time_grows_with_the_text_alone() -> None:
+    assert_time_grows_with_the_text_alone(shorten, Segment.TEST)

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tokenpakd.compression.shortening import NEEDLES, TEXTS, assert_says_less_or_nothing, lost_needles
+from tests.tokenpakd.compression.shortening import (
+    NEEDLES,
+    TEXTS,
+    assert_says_less_or_nothing,
+    assert_time_grows_with_the_text_alone,
+    lost_needles,
+)
 from tokenpakd.compression.segments import Segment
 from tokenpakd.compression.templates import shorten
 
@@ -109,3 +115,7 @@ def test_traceback_between_records_stays_whole() -> None:
 @given(TEXTS, st.sampled_from(Segment))
 def test_says_less_or_nothing(text: str, segment: Segment) -> None:
     assert_says_less_or_nothing(shorten, text, segment)
+
+
+def test_time_grows_with_the_text_alone() -> None:
+    assert_time_grows_with_the_text_alone(shorten, Segment.LOG)
