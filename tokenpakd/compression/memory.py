@@ -29,12 +29,13 @@ class Memory:
     def take(self, key: str, body: bytes, look: Look) -> tuple[Conversation | None, int]:
         """Return the branch that shares most with a request, and how many of its spans; it is no longer kept.
 
+        Of two that share as much it is the one that holds less else: the same task begun a second time.
         A branch that would lose more than it gains by being rewound stays where it is.
         """
         best, shared = None, 0
         for branch in self._kept.get(key, ()):
             count = branch.shared(body, look)
-            if count > shared:
+            if count > shared or (best is not None and count == shared and len(branch.spans) < len(best.spans)):
                 best, shared = branch, count
         if best is None or shared * 2 < len(best.spans):
             return None, 0
