@@ -3,6 +3,7 @@
 One at a time, in a thread, from a short queue: under load most go unobserved, and that is counted.
 """
 
+import logging
 from collections import deque
 from typing import Protocol
 
@@ -13,12 +14,14 @@ from tokenpakd.compression import registry
 from tokenpakd.compression.memory import Memory
 from tokenpakd.config.cache_terms import CacheTermsBook
 from tokenpakd.dataplane.plan import Plan
-from tokenpakd.dataplane.stages import compress
+from tokenpakd.dataplane.stages import compress, parse
 from tokenpakd.dataplane.stages.compress import Known
 from tokenpakd.dialects.classify import EndpointKind
 from tokenpakd.dialects.registry import dialect
 from tokenpakd.exchange.request import RequestId
 from tokenpakd.tip.modes import Mode
+
+log = logging.getLogger("tokenpakd.dataplane")
 
 QUEUE_REQUESTS = 8
 QUEUE_BYTES = 16_000_000
@@ -36,10 +39,11 @@ class Notebook(Protocol):
 
 
 class Observing:
-    """Takes plans whose exchange is over. `dropped` counts those that found the queue full."""
+    """Takes plans whose exchange is over. `dropped` counts those that found the queue full, `failed` our own faults."""
 
     def __init__(self, terms: CacheTermsBook, notebook: Notebook) -> None:
-        self.dropped = 0
+        self.dropped = self.failed = 0
+        self._faults_told: set[str] = set()
         self._terms = terms
         # Its own: only the observer's thread touches it.
         self._memory = Memory(MEMORY_BYTES)
@@ -72,11 +76,20 @@ class Observing:
                 plan = self._waiting.popleft()
                 assert plan.body is not None
                 self._waiting_bytes -= len(plan.body)
-                seen = await trio.to_thread.run_sync(
-                    self._observed, plan, abandon_on_cancel=True, limiter=self._threads
-                )
-                if seen is not None:
-                    self._notebook.note_would_save(plan.inbound.id, seen.saved_tokens, seen.saved_milli_units)
+                await self._note(plan)
+
+    async def _note(self, plan: Plan) -> None:
+        try:
+            seen = await trio.to_thread.run_sync(self._observed, plan, abandon_on_cancel=True, limiter=self._threads)
+        except Exception as exc:  # noqa: BLE001 - a figure is lost; the exchanges of this worker must not be
+            self.failed += 1
+            fault = type(exc).__name__
+            if fault not in self._faults_told:
+                self._faults_told.add(fault)
+                log.error("observing_failed", extra={"error": fault})
+            return
+        if seen is not None:
+            self._notebook.note_would_save(plan.inbound.id, seen.saved_tokens, seen.saved_milli_units)
 
     def _observed(self, plan: Plan) -> Plan | None:
         """Return the plan as compression would have left it; None where it would have left it alone."""
@@ -84,12 +97,11 @@ class Observing:
         mode = plan.mode if plan.mode is not Mode.STRICT else Mode.HYBRID
         look = dialect(plan.endpoint.dialect).look(body, want_spans=True, path=plan.inbound.path)
         terms = self._terms.terms_for(look.model, plan.endpoint.dialect)
+        least = plan.min_cacheable_tokens
+        if plan.mode is Mode.STRICT:  # of such a conversation no smallest prompt is pinned
+            least = parse.least_cacheable_tokens(terms, body)
         plan = msgspec.structs.replace(
-            plan,
-            look=look,
-            applied=mode,
-            compressors=registry.set_name(mode),
-            min_cacheable_tokens=terms.min_cacheable_tokens,
+            plan, look=look, applied=mode, compressors=registry.set_name(mode), min_cacheable_tokens=least
         )
         settings = compress.settings_of(plan)
         if settings is None:

@@ -26,6 +26,7 @@ from tokenpakd.storage.connection import StorageError
 from tokenpakd.storage.recorder import Recorder
 from tokenpakd.telemetry.logs import log_exchange
 from tokenpakd.telemetry.metrics import Gauge, Metrics
+from tokenpakd.tokens.calibration import Calibrator
 
 if TYPE_CHECKING:
     from tokenpakd.dataplane.accept import Accept
@@ -56,6 +57,7 @@ class Worker:
         self.recorder = recorder
         self.compressing = Compressing(terms)
         self.observing = Observing(terms, recorder)
+        self.calibrator = Calibrator()
         self.clock: Callable[[], float] = time.perf_counter
         self.is_leaving = False
         self.is_stopping = False
@@ -171,6 +173,8 @@ class Worker:
                 ("upstream_idle_connections", "Kept-alive connections to providers.", self.upstream.idle_connections),
                 ("telemetry_rows_waiting", "Rows that wait for the store.", telemetry.rows_waiting),
                 ("telemetry_rows_lost", "Rows that found no place.", telemetry.rows_lost),
+                ("observe_dropped", "Requests not looked at for what compression would save.", self.observing.dropped),
+                ("observe_failed", "Requests that could not be looked at for that: our fault.", self.observing.failed),
             )
         )
 

@@ -149,6 +149,13 @@ def test_exchanges_and_refusals_are_counted(worker: Worker) -> None:
         assert name in text
 
 
+def test_what_the_observer_leaves_out_is_told(worker: Worker) -> None:
+    worker.observing.dropped, worker.observing.failed = 3, 1
+    text = worker.metrics().decode()
+    assert "\ntokenpak_observe_dropped 3\n" in text
+    assert "\ntokenpak_observe_failed 1\n" in text
+
+
 async def test_a_store_that_is_missing_is_503_for_its_readers_only(worker: Worker) -> None:
     worker.adopt(snapshot(database="/nowhere/telemetry.db"))
     for read in (worker.stats, worker.last, lambda: worker.recent(5), lambda: worker.trace("tpk_1")):

@@ -76,6 +76,10 @@ def _accounted(
         idle_s=(at_unix_ms - last.at_unix_ms) / 1000 if last is not None else 0.0,
         ttl_s=terms.ttl_long_s if is_long_ttl else terms.ttl_s,
     )
+    # Pinned anew by a change of mode, and what was sent before is not remembered; or begun before this worker was.
+    if last is None and outcome.replacements:
+        cause = plan.prefix_break
+    is_unpriced = last is None and (plan.new_pin is None or plan.prefix_break is not None)
     removed = [verdict.tokens_before - verdict.tokens_after for verdict in verdicts]
     raw_total, removed_known = estimate_body(received), sum(removed[:shared])
     raw_known = 0
@@ -90,7 +94,9 @@ def _accounted(
         spans_replaced=len(outcome.replacements),
         saved_tokens=sum(removed),
         removed_known_tokens=removed_known,
-        saved_milli_units=saved_milli_units(
+        saved_milli_units=None
+        if is_unpriced
+        else saved_milli_units(
             terms,
             raw_total=raw_total,
             sent_total=max(0, raw_total - sum(removed)),

@@ -67,7 +67,7 @@ def look(plan: Plan, find_pin: FindPin, terms_for: TermsFor) -> tuple[Plan, str]
     # A conversation is looked at twice only where it is pinned to more than the daemon does now.
     guessed = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
     seen = _look(plan, wants_spans=guessed is not Mode.STRICT)
-    conversation, new_pin = None, None
+    conversation, new_pin, before = None, None, None
     pin = _unkept(plan, mode, seen, terms_for)
     # Counting tokens begins no conversation: a client asks 26 such questions at once.
     if seen.opening and plan.endpoint.kind is EndpointKind.MESSAGES:
@@ -75,6 +75,7 @@ def look(plan: Plan, find_pin: FindPin, terms_for: TermsFor) -> tuple[Plan, str]
         found = find_pin(conversation, snapshot.pin_epoch)
         mode = ledger.effective_mode(asked, found, snapshot.mode)
         if found is None:
+            before = find_pin(conversation, 0) if snapshot.pin_epoch else None
             pin = new_pin = _first_pin(plan, conversation, pin)
         elif found.mode == mode.value:
             pin = found
@@ -84,6 +85,7 @@ def look(plan: Plan, find_pin: FindPin, terms_for: TermsFor) -> tuple[Plan, str]
     arm = "off" if applied is Mode.STRICT else "on" if asked is not None else pin.arm
     if arm == HOLDOUT:
         applied = Mode.STRICT
+    compressors = "" if applied is Mode.STRICT else pin.compressors
     plan = msgspec.structs.replace(
         plan,
         look=seen,
@@ -92,22 +94,27 @@ def look(plan: Plan, find_pin: FindPin, terms_for: TermsFor) -> tuple[Plan, str]
         conversation=conversation,
         new_pin=new_pin,
         arm=arm,
-        compressors="" if applied is Mode.STRICT else pin.compressors,
+        compressors=compressors,
         tokenizer=pin.tokenizer,
         min_cacheable_tokens=pin.min_cacheable_tokens,
         masked_spans=pin.masked_spans,
+        prefix_break="us" if before is not None and _sent_with(before) != compressors else None,
     )
     return plan, seen.note or f"{seen.dialect.value} {seen.message_count} messages, {mode.value}"
+
+
+def least_cacheable_tokens(terms: CacheTerms, body: bytes) -> int:
+    """Return the smallest prompt that the provider caches for this request; 0 where it caches nothing."""
+    # A client that asks for no caching where it must be asked for gets none: no size is too small then.
+    is_cached = not terms.needs_markers or _MARKER in body
+    return terms.min_cacheable_tokens if is_cached else 0
 
 
 def _unkept(plan: Plan, mode: Mode, seen: Look, terms_for: TermsFor) -> Pin:
     """Return what holds for a request that no pin speaks for."""
     least = 0
     if mode is not Mode.STRICT:
-        terms = terms_for(seen.model, plan.endpoint.dialect)
-        # A client that asks for no caching where it must be asked for gets none: no size is too small then.
-        is_cached = not terms.needs_markers or _MARKER in (plan.body or b"")
-        least = terms.min_cacheable_tokens if is_cached else 0
+        least = least_cacheable_tokens(terms_for(seen.model, plan.endpoint.dialect), plan.body or b"")
     return Pin(
         conversation="",
         mode=mode.value,
@@ -116,6 +123,11 @@ def _unkept(plan: Plan, mode: Mode, seen: Look, terms_for: TermsFor) -> Pin:
         compressors=registry.set_name(mode),
         min_cacheable_tokens=least,
     )
+
+
+def _sent_with(pin: Pin) -> str:
+    """Return the compressors that a conversation's requests went through while this pin stood."""
+    return "" if pin.mode == Mode.STRICT.value or pin.arm == HOLDOUT else pin.compressors
 
 
 def _first_pin(plan: Plan, conversation: str, unkept: Pin) -> Pin:

@@ -106,7 +106,36 @@ def test_the_pin_is_looked_for_under_the_epoch_that_stands() -> None:
         return None
 
     found = look(plan(snapshot=snapshot(pin_epoch=7)), find)
-    assert asked == [(found.conversation, 7)]
+    assert asked == [(found.conversation, 7), (found.conversation, 0)], "then what it was pinned to before"
+    asked.clear()
+    look(plan(snapshot=snapshot(pin_epoch=0)), find)
+    assert len(asked) == 1, "nothing was ever pinned anew"
+
+
+@pytest.mark.parametrize(
+    ("before", "arm", "compressors", "now", "expect"),
+    [
+        ("hybrid", "on", "hybrid-1", STRICT, "us"),
+        ("hybrid", "on", "hybrid-1", AGGRESSIVE, "us"),
+        ("hybrid", "on", "hybrid-1", HYBRID, None),
+        ("hybrid", "on", "repeats-1", HYBRID, "us"),
+        ("strict", "on", "", HYBRID, "us"),
+        ("strict", "on", "", STRICT, None),
+        ("hybrid", "holdout", "hybrid-1", STRICT, None),
+        ("hybrid", "holdout", "hybrid-1", HYBRID, "us"),
+    ],
+)
+def test_to_be_pinned_anew_to_something_else_breaks_the_prefix(
+    before: str, arm: str, compressors: str, now: Mode, expect: str | None
+) -> None:
+    old = Pin(conversation="c", mode=before, epoch=3, created_unix_ms=1, compressors=compressors, arm=arm)
+    found = look(
+        plan(body=RESULT, snapshot=snapshot(mode=now, pin_epoch=4)),
+        lambda conversation, epoch: old if old.epoch >= epoch else None,
+    )
+    assert found.new_pin is not None
+    assert found.prefix_break == expect
+    assert look(plan(body=RESULT, snapshot=snapshot(mode=now, pin_epoch=4)), pinned(now.value)).prefix_break is None
 
 
 def test_a_conversation_is_the_same_on_its_next_turn_and_another_with_another_salt() -> None:
