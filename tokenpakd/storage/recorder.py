@@ -121,7 +121,9 @@ class Recorder:
 
         `fresh`: look into the store again, where another worker may have raised the mask; costs some microseconds.
         """
-        connection = self._usable() if fresh or self._pins.seen(conversation) is None else None
+        pin = self._pins.seen(conversation)
+        # An older one than asked for: another worker may have pinned it anew.
+        connection = self._usable() if fresh or pin is None or pin.epoch < epoch else None
         if connection is not None:
             try:
                 for found in connection.execute(rows.SELECT_PIN, (conversation,)):

@@ -96,6 +96,17 @@ def test_a_pin_is_kept_and_the_first_one_of_an_epoch_wins(database: Path, opened
     assert recorder_on(database).load_pin("c", 2) == newer
 
 
+def test_a_pin_that_another_worker_made_anew_is_found(database: Path, opened: Opened) -> None:
+    mine, other = recorder_on(database), recorder_on(database)
+    first = Pin(conversation="c", mode="hybrid", epoch=1, created_unix_ms=1)
+    mine.open(opened(1), first)
+    assert other.load_pin("c", 1) == first
+    anew = Pin(conversation="c", mode="strict", epoch=2, created_unix_ms=2)
+    mine.open(opened(2), anew)
+    assert other.load_pin("c", 1) == first
+    assert other.load_pin("c", 2) == anew
+
+
 def test_a_locked_database_costs_one_wait_and_loses_nothing(
     database: Path, opened: Opened, closed: Closed, lock_elsewhere: Lock
 ) -> None:
