@@ -5,8 +5,11 @@ from typing import Protocol
 
 from tokenpakd.dataplane.plan import Plan
 from tokenpakd.dataplane.stages import record
+from tokenpakd.dialects.classify import EndpointKind
 from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, Pin, RoomTrace
 from tokenpakd.exchange.usage import Usage
+from tokenpakd.tokens.calibration import Calibrator
+from tokenpakd.tokens.estimate import estimate_body
 
 ROOMS = ("parse", "route", "gate", "cache", "limit", "inject", "compress", "mark", "check", "translate", "forward")
 """In the order of the pipeline. Guard comes before there is a row, meter and record end it."""
@@ -24,9 +27,15 @@ class ExchangeLog:
     """Keeps the plan as the last room left it, so that the row is whole whatever comes next."""
 
     def __init__(
-        self, recorder: Recorder, clock: Callable[[], float], plan: Plan, finished: Callable[[CloseRow], None]
+        self,
+        recorder: Recorder,
+        clock: Callable[[], float],
+        plan: Plan,
+        finished: Callable[[CloseRow], None],
+        calibrator: Calibrator,
     ) -> None:
         self._recorder = recorder
+        self._calibrator = calibrator
         self._clock = clock
         self._finished = finished
         self._rooms: list[RoomTrace] = []
@@ -99,9 +108,20 @@ class ExchangeLog:
                 error_code=error_code,
                 note=note or self.plan.look.note,
                 rooms=tuple(self._rooms),
+                sent_tokens=self._counted(outcome, usage),
             )
         except Exception as exc:  # noqa: BLE001
             # Every exchange has its row: one that says little where the room that writes it is at fault.
             row = record.bare_row(self.plan, outcome, status=status, error_code=type(exc).__name__)
         self._recorder.close(row)
         self._finished(row)
+
+    def _counted(self, outcome: Outcome, usage: Usage | None) -> int | None:
+        """Return our count of what was sent where the provider reported none; where it did, learn how far off it is."""
+        if outcome is Outcome.REFUSED or self.plan.endpoint.kind is not EndpointKind.MESSAGES or not self.plan.body:
+            return None
+        model, counted = self.plan.look.model, estimate_body(self.plan.body)
+        if usage is None or usage.input_total is None:
+            return self._calibrator.calibrated(model, counted)
+        self._calibrator.learn(model, reported_tokens=usage.input_total, counted_tokens=counted)
+        return None

@@ -39,6 +39,7 @@ from tokenpakd.exchange.row import CloseRow, Outcome
 from tokenpakd.ipc.worker_api import Snapshot
 from tokenpakd.providers.provider import Provider
 from tokenpakd.tip import headers
+from tokenpakd.tokens.calibration import Calibrator
 
 log = logging.getLogger("tokenpakd.pipeline")
 
@@ -58,6 +59,8 @@ class Plane(Protocol):
     def compressing(self) -> Compressing: ...
     @property
     def observing(self) -> Observing: ...
+    @property
+    def calibrator(self) -> Calibrator: ...
     @property
     def clock(self) -> Callable[[], float]: ...
     @property
@@ -90,7 +93,7 @@ async def handle(arrival: Arrival, client: Client, plane: Plane) -> None:
         body=arrival.body,
         look=Look(dialect=arrival.endpoint.dialect),
     )
-    journal = ExchangeLog(plane.recorder, plane.clock, plan, plane.finished)
+    journal = ExchangeLog(plane.recorder, plane.clock, plan, plane.finished, plane.calibrator)
     try:
         plan = await _prepare(plan, journal, plane)
         await _forward(plan, arrival, client, journal, plane)

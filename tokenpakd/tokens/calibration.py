@@ -8,6 +8,9 @@ import math
 
 import msgspec
 
+from tokenpakd.tokens.families import family_of
+
+ESTIMATE = "estimate-1"
 MOST_FAMILIES = 64
 _FEWEST_TOKENS = 200
 """Below this a report is mostly the provider's wrapping."""
@@ -66,6 +69,24 @@ def learned(state: Calibration, family: str, counter: str, *, reported_tokens: i
         del ratios[next(iter(ratios))]
     ratios[key] = _moved(state.ratios.get(key), ratio)
     return Calibration(ratios)
+
+
+class Calibrator:
+    """One worker's calibration of the built-in estimate, by model: asked and taught once an exchange."""
+
+    def __init__(self) -> None:
+        self._state = Calibration()
+
+    def calibrated(self, model: str | None, counted_tokens: int) -> int:
+        """Yield the figure to show for a count of ours; the count itself while no report of the family is known."""
+        return round(counted_tokens * self._state.ratio(family_of(model).name, ESTIMATE))
+
+    def learn(self, model: str | None, *, reported_tokens: int, counted_tokens: int) -> None:
+        """Take note of what a provider reported for a request that we counted."""
+        family = family_of(model).name
+        self._state = learned(
+            self._state, family, ESTIMATE, reported_tokens=reported_tokens, counted_tokens=counted_tokens
+        )
 
 
 def _moved(known: Ratio | None, ratio: float) -> Ratio:

@@ -22,6 +22,7 @@ from tokenpakd.ipc.worker_api import Snapshot
 from tokenpakd.providers import registry
 from tokenpakd.providers.provider import Provider
 from tokenpakd.tip.modes import Mode
+from tokenpakd.tokens.calibration import Calibrator
 
 Fields = list[tuple[bytes, bytes]]
 ANTHROPIC_BODY = b'{"model":"claude-sonnet-4-5","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
@@ -108,6 +109,7 @@ class FakePlane:
         self.is_leaving = False
         self.compressing = Compressing(cache_terms.load())
         self.observing = Observing(self.compressing.terms, self.recorder)
+        self.calibrator = Calibrator()
         self.done: list[CloseRow] = []
         self.refusals: list[str] = []
         self.fault: Refused | None = None

@@ -3,11 +3,13 @@
 import msgspec
 import pytest
 
-from tests.tokenpakd.dataplane.fakes import FakeRecorder, plan
+from tests.tokenpakd.dataplane.fakes import ANTHROPIC_BODY, FakeRecorder, plan
 from tokenpakd.dataplane.exchange_log import ExchangeLog
+from tokenpakd.dataplane.plan import Plan
 from tokenpakd.dataplane.stages import record
 from tokenpakd.exchange.row import CloseRow, Outcome, Pin, RoomTrace
 from tokenpakd.exchange.usage import Usage
+from tokenpakd.tokens.calibration import Calibrator
 
 
 class Clock:
@@ -23,10 +25,11 @@ class Clock:
 class Journal:
     """A journal with its clock, its store and what was counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: Plan | None = None, calibrator: Calibrator | None = None) -> None:
         self.clock, self.recorder = Clock(), FakeRecorder()
+        self.calibrator = calibrator or Calibrator()
         self.counted: list[CloseRow] = []
-        self.log = ExchangeLog(self.recorder, self.clock, plan(), self.counted.append)
+        self.log = ExchangeLog(self.recorder, self.clock, given or plan(), self.counted.append, self.calibrator)
 
     @property
     def row(self) -> CloseRow:
@@ -108,3 +111,41 @@ def test_a_row_that_cannot_be_made_is_a_bare_one(monkeypatch: pytest.MonkeyPatch
     journal.log.close(Outcome.OK, status=200)
     assert (journal.row.outcome, journal.row.status, journal.row.error_code) == (Outcome.OK, 200, "ValueError")
     assert journal.row.opened.id == "tpk_1"
+
+
+def counted(
+    usage: Usage | None,
+    *,
+    target: bytes = b"/v1/messages",
+    body: bytes = ANTHROPIC_BODY,
+    outcome: Outcome = Outcome.OK,
+    calibrator: Calibrator | None = None,
+) -> int | None:
+    journal = Journal(plan(target=target, body=body), calibrator)
+    journal.log.open()
+    journal.log.close(outcome, status=200, usage=usage)
+    return journal.row.opened.sent_tokens_estimate
+
+
+def test_our_count_stands_in_where_the_provider_reported_none() -> None:
+    assert counted(Usage(input_uncached=9, output=1)) is None
+    assert (counted(None) or 0) > 0
+    assert (counted(Usage(output=1)) or 0) > 0
+    assert counted(None, target=b"/v1/messages/count_tokens") is None
+    assert counted(None, body=b"") is None
+    assert counted(None, outcome=Outcome.REFUSED) is None
+
+
+def test_a_large_body_is_counted_by_samples() -> None:
+    small, large = counted(None, body=b"word " * 10_000), counted(None, body=b"word " * 1_000_000)
+    assert small is not None
+    assert large is not None
+    assert 80 * small < large < 120 * small
+
+
+def test_what_providers_report_calibrates_our_count() -> None:
+    body = b"word " * 10_000
+    plain, calibrator = counted(None, body=body), Calibrator()
+    assert plain is not None
+    assert counted(Usage(input_uncached=2 * plain, output=1), body=body, calibrator=calibrator) is None
+    assert counted(None, body=body, calibrator=calibrator) == 2 * plain

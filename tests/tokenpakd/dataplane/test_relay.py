@@ -13,6 +13,7 @@ from tokenpakd.dataplane.relay import relay
 from tokenpakd.dataplane.upstream import Answer
 from tokenpakd.exchange.faults import Cut, Garbled, TimedOut
 from tokenpakd.exchange.row import CloseRow, Outcome
+from tokenpakd.tokens.calibration import Calibrator
 
 SSE: Fields = [(b"Content-Type", b"text/event-stream")]
 JSON: Fields = [(b"Content-Type", b"application/json")]
@@ -37,7 +38,7 @@ class Exchange:
         self.plan = msgspec.structs.replace(
             given, route=route, look=msgspec.structs.replace(given.look, is_stream=is_stream), saved_tokens=12
         )
-        self.journal = ExchangeLog(self.recorder, lambda: 0.5, self.plan, lambda row: None)
+        self.journal = ExchangeLog(self.recorder, lambda: 0.5, self.plan, lambda row: None, Calibrator())
         self.answer = Answer(status, fields, body)
 
     async def run(self) -> "Exchange":

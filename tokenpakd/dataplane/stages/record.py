@@ -9,7 +9,6 @@ from tokenpakd.dialects.classify import EndpointKind
 from tokenpakd.exchange.row import CloseRow, OpenRow, Outcome, RoomTrace
 from tokenpakd.exchange.usage import Usage
 from tokenpakd.telemetry.clients import client_of
-from tokenpakd.tokens.estimate import estimate_body
 
 _PATH_CHARS_MAX = 200
 
@@ -68,13 +67,13 @@ def closing_row(
     overhead_ms: float = 0.0,
     error_code: str | None = None,
     note: str | None = None,
+    sent_tokens: int | None = None,
 ) -> CloseRow:
-    """Return the row as it ends; our own count of what was sent stands in where the provider reported none."""
-    is_uncounted = usage is None or usage.input_total is None
+    """Return the row as it ends; `sent_tokens`, our own count, stands in where the provider reported none."""
     if outcome is Outcome.REFUSED:
         opened = msgspec.structs.replace(opened, bytes_sent=0)
-    elif is_uncounted and plan.endpoint.kind is EndpointKind.MESSAGES and plan.body:
-        opened = msgspec.structs.replace(opened, sent_tokens_estimate=estimate_body(plan.body))
+    elif sent_tokens is not None:
+        opened = msgspec.structs.replace(opened, sent_tokens_estimate=sent_tokens)
     return CloseRow(
         opened=opened,
         outcome=outcome,
