@@ -12,6 +12,9 @@ _COMMAND_CHARS = 28
 _TOOL_CHARS = 64
 _CHANGED_FOLDER = re.compile(r"^cd [^&;|]{1,60}(?:&&|;) *")
 # A path or file name with an extension: `fields.py`, `src/a.tar.gz`; not `0.9.1`, not `2>&1`.
+_NOTATION = re.compile(
+    r"^\[(?:\+?\d+ lines as (?:in|above) |same (?:output as|text as in the output of) your )", re.MULTILINE
+)
 _FILE = re.compile(r"(?<![\w./@+-])[\w./@+-]*[A-Za-z_-][\w@+-]*\.[A-Za-z]\w{0,6}(?![\w./@+…-])")
 _SHELLS = frozenset(("bash", "shell", "local_shell", "exec_command", "terminal", "execute", "run", "cmd", "powershell"))
 
@@ -50,6 +53,11 @@ def left_out(call: Call) -> str:
     )
 
 
+def speaks_notation(text: str) -> bool:
+    """Say whether a line of a text reads like a pointer of ours."""
+    return (" lines as " in text or "[same " in text) and _NOTATION.search(text) is not None
+
+
 def _nth(number: int) -> str:
     if number % 100 in (11, 12, 13):
         return f"{number}th"
@@ -74,4 +82,5 @@ def _short(label: str) -> str:
     if len(label) <= _COMMAND_CHARS:
         return label
     cut = label[:_COMMAND_CHARS]
-    return cut.rsplit(" ", 1)[0] or cut
+    words = cut.rsplit(" ", 1)[0]
+    return words if len(words) >= _COMMAND_CHARS // 2 else cut.rstrip()
