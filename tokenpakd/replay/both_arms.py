@@ -47,17 +47,21 @@ class ArmsWatch:
         """Return the tokens of the longest request of each arm: the conversation's, each counted once."""
         return _longest(self._raw), _longest(self._sent)
 
-    def units(self, terms: CacheTerms) -> tuple[float, float]:
-        """Return what each arm's input costs. Where only markers make a prefix cacheable, none means none."""
+    def units(self, terms: CacheTerms, idle_s: Sequence[float] = ()) -> tuple[float, float]:
+        """Return what each arm's input costs. Where only markers make a prefix cacheable, none means none.
+
+        `idle_s`: the pause before each request; none where it ends early.
+        """
         if terms.needs_markers and not self._is_marked:
             terms = terms.without_cache()
-        return self._units(self._raw, terms), self._units(self._sent, terms)
+        return self._units(self._raw, terms, idle_s), self._units(self._sent, terms, idle_s)
 
-    def _units(self, requests: Sequence[Sequence[Block]], terms: CacheTerms) -> float:
+    def _units(self, requests: Sequence[Sequence[Block]], terms: CacheTerms, idle_s: Sequence[float]) -> float:
         # The markers that clients move with every turn stand at the end of the newest message.
         arm = Arm(terms, only_at_ends=self._is_marked)
+        pauses_s = iter(idle_s)
         for blocks in requests:
-            arm.bill(blocks)
+            arm.bill(blocks, idle_s=next(pauses_s, 0.0))
         return arm.units
 
     def _taken(self, body: bytes) -> tuple[Block, ...]:

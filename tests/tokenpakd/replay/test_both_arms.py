@@ -68,3 +68,10 @@ def test_the_marker_itself_changes_nothing() -> None:
     first = json.dumps({"messages": [newest]}).encode()
     second = json.dumps({"messages": [aged, {"role": "assistant", "content": "y" * 496}]}).encode()
     assert _watch((first, first), (second, second)).units(TERMS)[0] == 1000 * 1.25 + 1000 * 0.1 + 500 * 1.25
+
+
+def test_a_pause_past_the_life_of_the_cache_is_paid_by_both_arms() -> None:
+    first, second = _body("x" * 996), _body("x" * 996, "y" * 496)
+    watch = _watch((first, first), (second, first))
+    assert watch.units(TERMS, [0.0, 300.0])[0] == watch.units(TERMS)[0]
+    assert watch.units(TERMS, [0.0, 301.0]) == (1000 * 1.25 + 1500 * 1.25, 1000 * 1.25 * 2)
