@@ -22,7 +22,6 @@ class Pins:
         self._unsaved_max = unsaved_max
         self._seen: OrderedDict[str, Pin] = OrderedDict()
         self._unsaved: dict[str, Pin] = {}
-        self._unsaved_masks: dict[str, tuple[int, int]] = {}
 
     def seen(self, conversation: str) -> Pin | None:
         """Yield the pin, as far as it is remembered."""
@@ -41,32 +40,23 @@ class Pins:
 
     def mask(self, conversation: str, epoch: int, masked_spans: int) -> None:
         """Raise what is remembered; a lower number, another epoch or an unknown conversation changes nothing."""
-        for pins in (self._seen, self._unsaved):
-            known = pins.get(conversation)
-            if known is not None and known.epoch == epoch and known.masked_spans < masked_spans:
-                pins[conversation] = msgspec.structs.replace(known, masked_spans=masked_spans)
+        known = self._seen.get(conversation)
+        if known is not None and known.epoch == epoch and known.masked_spans < masked_spans:
+            self._seen[conversation] = msgspec.structs.replace(known, masked_spans=masked_spans)
 
     def save_later(self, pin: Pin) -> None:
         """Let a pin wait for the store."""
         if len(self._unsaved) < self._unsaved_max:
             self._unsaved.setdefault(pin.conversation, pin)
 
-    def save_mask_later(self, conversation: str, epoch: int, masked_spans: int) -> None:
-        """Let a higher mask wait for the store."""
-        waiting = self._unsaved_masks.get(conversation)
-        if waiting is not None or len(self._unsaved_masks) < self._unsaved_max:
-            self._unsaved_masks[conversation] = max(waiting or (epoch, 0), (epoch, masked_spans))
-
-    def is_saved(self, conversation: str) -> bool:
-        """Say whether nothing of this conversation waits."""
-        return conversation not in self._unsaved
-
     def has_unsaved(self) -> bool:
         """Say whether anything waits."""
-        return bool(self._unsaved or self._unsaved_masks)
+        return bool(self._unsaved)
 
-    def write(self, connection: apsw.Connection, most: int) -> "Written":
-        """Write what waits, `most` of each kind, within the caller's transaction; `forget` it after the commit.
+    def write(self, connection: apsw.Connection, most: int) -> tuple[str, ...]:
+        """Write what waits, `most` of it, within the caller's transaction; `forget` it after the commit.
+
+        Yields the conversations whose pins were written.
 
         Raises:
           apsw.Error: as SQLite says; everything still waits.
@@ -74,21 +64,9 @@ class Pins:
         pins = tuple(islice(self._unsaved.values(), most))
         for pin in pins:
             connection.execute(rows.INSERT_PIN, rows.pin_values(pin))
-        masks = () if len(pins) == most else tuple(islice(self._unsaved_masks.items(), most))
-        for conversation, (epoch, masked_spans) in masks:
-            connection.execute(rows.RAISE_MASK, (masked_spans, conversation, epoch))
-        return Written(tuple(pin.conversation for pin in pins), tuple(conversation for conversation, _ in masks))
+        return tuple(pin.conversation for pin in pins)
 
-    def forget(self, written: "Written") -> None:
+    def forget(self, written: tuple[str, ...]) -> None:
         """Take what was written off the waiting."""
-        for conversation in written.pins:
+        for conversation in written:
             del self._unsaved[conversation]
-        for conversation in written.masks:
-            del self._unsaved_masks[conversation]
-
-
-class Written(msgspec.Struct, frozen=True):
-    """Conversations whose pins, and whose masks, went into a transaction."""
-
-    pins: tuple[str, ...]
-    masks: tuple[str, ...]

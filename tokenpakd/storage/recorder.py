@@ -103,18 +103,21 @@ class Recorder:
         if len(self._would_save) < self._ring_rows:
             self._would_save[request_id] = (tokens, milli_units)
 
-    def raise_mask(self, conversation: str, epoch: int, masked_spans: int) -> None:
-        """Put a higher `masked_spans` into the conversation's pin of this epoch; a lower one changes nothing."""
-        self._pins.mask(conversation, epoch, masked_spans)
-        connection = self._usable()
-        if connection is not None and self._pins.is_saved(conversation):
+    def raise_mask(self, conversation: str, epoch: int, masked_spans: int) -> bool:
+        """Put a higher `masked_spans` into the conversation's pin of this epoch; say whether it stands in the store.
+
+        Where it does not, nothing has changed here either: what is sent next is what a restart would send.
+        """
+        connection, is_raised = self._usable(), False
+        if connection is not None:
             try:
                 connection.execute(rows.RAISE_MASK, (masked_spans, conversation, epoch))
+                is_raised = connection.changes() > 0
             except Exception as exc:  # noqa: BLE001 - bookkeeping never takes an exchange down
                 self._rest(exc)
-            else:
-                return
-        self._pins.save_mask_later(conversation, epoch, masked_spans)
+        if is_raised:
+            self._pins.mask(conversation, epoch, masked_spans)
+        return is_raised
 
     def load_pin(self, conversation: str, epoch: int, *, fresh: bool = False) -> Pin | None:
         """Yield what the conversation keeps, or None where it keeps nothing from this epoch on.

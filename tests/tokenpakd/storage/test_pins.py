@@ -68,28 +68,18 @@ def test_a_mask_only_rises_and_only_in_its_own_epoch(
     pins.save_later(pin(masked_spans=4))
     save(pins, store)
     pins.mask("c", epoch, masked)
-    pins.save_mask_later("c", epoch, masked)
-    save(pins, store)
+    pins.mask("unknown", epoch, masked)
+    store.execute(rows.RAISE_MASK, (masked, "c", epoch))
     assert pins.seen("c") == pin(masked_spans=expect) == stored(store)
-
-
-def test_a_mask_reaches_a_pin_that_is_not_in_the_store_yet(store: apsw.Connection) -> None:
-    pins = Pins(unsaved_max=10)
-    pins.save_later(pin())
-    assert not pins.is_saved("c")
-    pins.mask("c", 1, 7)
-    save(pins, store)
-    assert stored(store) == pin(masked_spans=7)
-    assert pins.is_saved("c")
+    assert pins.seen("unknown") is None
 
 
 def test_what_waits_is_written_in_steps_and_stays_until_it_is_forgotten(store: apsw.Connection) -> None:
     pins = Pins(unsaved_max=10)
     for number in range(5):
-        pins.save_later(pin(f"c{number}"))
-        pins.save_mask_later(f"c{number}", 1, number)
+        pins.save_later(pin(f"c{number}", masked_spans=number))
     first = pins.write(store, 3)
-    assert (first.pins, first.masks) == (("c0", "c1", "c2"), ())
+    assert first == ("c0", "c1", "c2")
     assert pins.write(store, 3) == first, "a transaction that did not end is written again"
     save(pins, store, 3)
     assert [stored(store, f"c{number}") for number in range(5)] == [
@@ -103,9 +93,5 @@ def test_what_waits_and_what_is_remembered_is_bounded(monkeypatch: pytest.Monkey
     for number in range(6):
         pins.remember(pin(f"c{number}"))
         pins.save_later(pin(f"c{number}"))
-        pins.save_mask_later(f"c{number}", 1, 1)
-    pins.save_mask_later("c0", 1, 9)
     assert [number for number in range(6) if pins.seen(f"c{number}")] == [4, 5], "the newest"
-    waiting = pins.write(store, 10)
-    assert (len(waiting.pins), len(waiting.masks)) == (3, 3)
-    assert stored(store, "c0") == pin("c0", masked_spans=9), "what waits already may still rise"
+    assert pins.write(store, 10) == ("c0", "c1", "c2")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from tokenpakd.exchange.request import RequestId
@@ -295,37 +296,54 @@ def test_a_note_waits_for_its_row_and_never_for_long(
     assert found_late.would_save_tokens == 3, "a note may come a moment before its close"
 
 
-def test_a_lock_costs_a_note_and_a_mask_one_wait_and_loses_neither(
+def test_a_lock_costs_a_note_one_wait_and_does_not_lose_it(
     database: Path, opened: Opened, closed: Closed, lock_elsewhere: Lock
 ) -> None:
     recorder = recorder_on(database)
     row = opened(1)
-    recorder.open(row, Pin(conversation="c", mode="hybrid", epoch=1, created_unix_ms=5))
+    recorder.open(row, None)
     recorder.close(closed(row))
     checkpoint(database, truncate=True)
     blocker = apsw.Connection(str(database))
     blocker.execute("BEGIN IMMEDIATE")
     started = time.monotonic()
     recorder.note_would_save(row.id, 9, 9)
-    recorder.raise_mask("c", 1, 3)
+    recorder.note_would_save(row.id, 9, 9)
     assert time.monotonic() - started < 0.4, "one wait of 45 ms, whatever else runs here"
     assert recorder.state().state == "locked"
-    pin = recorder.load_pin("c", 1)
-    assert pin is not None
-    assert pin.masked_spans == 3, "this worker goes on as it said"
     blocker.execute("ROLLBACK")
     recorder.tick(1.0)
     assert would_save(database) == {row.id: (9, 9)}
-    assert recorder_on(database).load_pin("c", 1) == pin
+
+
+def test_a_mask_that_the_store_does_not_take_is_not_raised_anywhere(database: Path, opened: Opened) -> None:
+    recorder = recorder_on(database)
+    pin = Pin(conversation="c", mode="hybrid", epoch=1, created_unix_ms=5)
+    recorder.open(opened(1), pin)
+    checkpoint(database, truncate=True)
+    blocker = apsw.Connection(str(database))
+    blocker.execute("BEGIN IMMEDIATE")
+    assert not recorder.raise_mask("c", 1, 3)
+    assert recorder.state().state == "locked"
+    late = Pin(conversation="late", mode="hybrid", epoch=1, created_unix_ms=5)
+    recorder.open(opened(2), late)
+    assert not recorder.raise_mask("late", 1, 3), "nor while its pin waits for the store"
+    blocker.execute("ROLLBACK")
+    recorder.tick(1.0)
+    for one in (recorder, recorder_on(database)):
+        assert (one.load_pin("c", 1, fresh=True), one.load_pin("late", 1, fresh=True)) == (pin, late)
+    assert recorder.raise_mask("c", 1, 3)
+    assert recorder_on(database).load_pin("c", 1) == msgspec.structs.replace(pin, masked_spans=3)
 
 
 def test_a_raised_mask_is_in_the_store_at_once_and_other_workers_find_it(database: Path, opened: Opened) -> None:
     recorder, other = recorder_on(database), recorder_on(database)
     recorder.open(opened(1), Pin(conversation="c", mode="hybrid", epoch=1, created_unix_ms=5))
     before = other.load_pin("c", 1)
-    recorder.raise_mask("c", 1, 8)
-    recorder.raise_mask("c", 1, 2)
-    recorder.raise_mask("unknown", 1, 2)
+    assert recorder.raise_mask("c", 1, 8)
+    assert not recorder.raise_mask("c", 1, 2), "never lower"
+    assert not recorder.raise_mask("c", 2, 9), "not in another epoch"
+    assert not recorder.raise_mask("unknown", 1, 2)
     raised = recorder.load_pin("c", 1)
     assert before is not None
     assert raised is not None
