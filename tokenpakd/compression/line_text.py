@@ -19,8 +19,11 @@ _WRAPPER_LINES = 3
 _NEVER = "-"  # no line's number reads so
 
 
-PLAIN, BARE = "", "without numbers"
+PLAIN, BARE, COUNTED = "", "without numbers", "numbers count on"
 """How the line numbers of a run differ from those of the run it is compared with; else `numbers +5`."""
+
+
+FEWEST_COUNTED = 8
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -140,7 +143,11 @@ def agreement(mine: list[str], theirs: list[str]) -> tuple[int, str]:
     if not mine[0]:
         return _equal(mine, ("" if prefix else _NEVER for prefix in theirs)), BARE
     if not theirs[0]:
-        return 0, PLAIN  # numbers that stand nowhere else have to be sent
+        # Numbers that stand nowhere else: of a few lines they have to be sent, through a whole file they count on.
+        first = number_of(mine[0])
+        counted = (_NEVER if prefix else renumbered(mine[0], first + n) for n, prefix in enumerate(theirs))
+        size = _equal(mine, counted)
+        return (size, COUNTED) if size > FEWEST_COUNTED else (0, PLAIN)
     shift = number_of(mine[0]) - number_of(theirs[0])
     # Generators: a run that ends after its first line must not cost what its contents promised.
     shifted = (renumbered(mine[0], number_of(prefix) + shift) if prefix else _NEVER for prefix in theirs)

@@ -5,6 +5,7 @@ Notation, always a line of its own:
     [12 lines as in fields.py "def _serialize"]
     [12 lines as in fields.py 2nd "def _serialize", without numbers]
     [+11 lines as in fields.py, numbers +5]             below the run's first line, which stays
+    [+11 lines as in fields.py, numbers count on]       the same; the earlier lines bear no numbers
     [12 lines as above "Traceback (most"]               further up in the same text
 
 What it means: among the earlier texts that go by that name, in order, the first line that begins with the quote
@@ -105,8 +106,11 @@ class LineIndex:
             self._named[name] = _Named(blocks=kept)
         del self._contents[start:], self._prefixes[start:], self._starts[mark:], self._names[mark:]
 
-    def learn(self, lines: Lines, names: tuple[str, ...]) -> None:
-        """Note a block as it is sent; one without a name cannot be pointed at."""
+    def learn(self, lines: Lines, names: tuple[str, ...], *, is_target: bool = True) -> None:
+        """Note a block as it is sent; one without a name cannot be pointed at.
+
+        One that is no target only stands among those of its name when a quote is looked up.
+        """
         start = len(self._contents)
         self._starts.append(start)
         self._names.append(names)
@@ -115,7 +119,7 @@ class LineIndex:
         contents, places = self._contents, self._places
         contents += lines.contents
         self._prefixes += lines.prefixes if lines.prefixes is not None else [""] * len(lines.contents)
-        for at, content in enumerate(lines.contents, start):
+        for at, content in enumerate(lines.contents if is_target else (), start):
             if content is None or len(content) < _SHORTEST_ANCHOR:
                 continue
             known = places.get(content)
@@ -140,6 +144,9 @@ class LineIndex:
         steps = _STEPS_PER_LINE * len(contents) + _CANDIDATES
         fold = _Fold(lines)
         own = OwnLines(lines) if sees_itself else None
+        if own is not None:
+            for kept in range(at):
+                own.keep(kept)
         tries, tried_until = 0, 0
         while at < last and steps > 0:
             content = contents[at] or ""
@@ -163,6 +170,8 @@ class LineIndex:
                     told, run = above, _Run(nearer[0], nearer[1], PLAIN)
             if told is not None:
                 fold.replace(at + run.keeps_first, at + run.size, told)
+                if own is not None and run.keeps_first:
+                    own.keep(at)
                 at += run.size
                 continue
             # A run that cannot be told from its first line on may be from the next; not for ever, it may be long.
