@@ -1,7 +1,8 @@
 """Request bodies of the benchmark: Anthropic-shaped agent turns with tool results, some of them exact repeats.
 
 The same bytes go directly and through the daemon; a repeat is what hybrid mode replaces. One 16-character nonce
-sits in the last user message (an agent's next turn) or, in the `fresh` body, in the first (a new conversation each).
+sits in the last user message (an agent's next turn); in the `fresh` body in the first (a new conversation each); in the
+`new` body in the last tool result, 10 KB that nobody has seen before (the other 99 % are known).
 """
 
 import json
@@ -27,6 +28,7 @@ def write_bodies(folder: Path) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     bodies = {name: turn(size, random.Random(7)) for name, size in SIZES.items()}
     bodies["2k-fresh"] = turn(SIZES["2k"], random.Random(7), nonce_first=True)
+    bodies["1m-new"] = turn(SIZES["1m"], random.Random(7), nonce_in_result=True)
     bodies["2k-stream5"] = turn(SIZES["2k"], random.Random(7), stream=True, max_tokens=PACE_5_MS)
     bodies["2k-stream"] = turn(SIZES["2k"], random.Random(7), stream=True, max_tokens=UNPACED)
     paths = {name: folder / f"{name}.json" for name in bodies}
@@ -36,7 +38,13 @@ def write_bodies(folder: Path) -> dict[str, Path]:
 
 
 def turn(
-    size: int, source: random.Random, *, stream: bool = False, max_tokens: int = 4096, nonce_first: bool = False
+    size: int,
+    source: random.Random,
+    *,
+    stream: bool = False,
+    max_tokens: int = 4096,
+    nonce_first: bool = False,
+    nonce_in_result: bool = False,
 ) -> bytes:
     """Build one request of about `size` bytes, compact as the official clients write it."""
     head: dict[str, object] = {"model": "claude-sonnet-4-5", "max_tokens": max_tokens, "stream": stream}
@@ -57,9 +65,13 @@ def turn(
         pair: list[dict[str, object]] = [{"role": "assistant", "content": [use]}, {"role": "user", "content": [answer]}]
         used += len(json.dumps(pair))
         messages += pair
+    if nonce_in_result:
+        use = {"type": "tool_use", "id": "toolu_new", "name": "tool_0", "input": {"path": prose(30, source)}}
+        newest = {"type": "tool_result", "tool_use_id": "toolu_new", "content": NONCE + "\n" + prose(10_000, source)}
+        messages += [{"role": "assistant", "content": [use]}, {"role": "user", "content": [newest]}]
     messages += [
         {"role": "assistant", "content": [{"type": "text", "text": "Done."}]},
-        {"role": "user", "content": ("" if nonce_first else NONCE) + " Go on."},
+        {"role": "user", "content": ("" if nonce_first or nonce_in_result else NONCE) + " Go on."},
     ]
     return json.dumps({**head, "messages": messages}, separators=(",", ":"), ensure_ascii=False).encode()
 

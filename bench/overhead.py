@@ -23,7 +23,8 @@ from lab import Daemon, NotReady, compile_native, ctl_command, daemon, environme
 
 HERE = Path(__file__).parent
 CLIENTS = (1, 16, 64)
-BODIES = ("2k", "2k-fresh", "100k", "1m")
+BODIES = ("2k", "2k-fresh", "100k", "1m", "1m-new")
+ONE_CLIENT = ("2k-fresh", "1m-new")
 HEADERS = ["x-api-key: sk-ant-bench", "anthropic-version: 2023-06-01", "user-agent: Anthropic/Python 1.17.0"]
 PAUSE_S = 0.15
 
@@ -93,7 +94,7 @@ class Run:
         for body in BODIES:
             if body == "1m":
                 self.note("rss to 100k", "-", {"mb": self.daemon.rss_mb()})
-            for clients in CLIENTS if body != "2k-fresh" else (1,):
+            for clients in CLIENTS if body not in ONE_CLIENT else (1,):
                 for way in self.ways:
                     self.unary(body, clients, seconds, way)
         for way in self.ways:

@@ -31,6 +31,7 @@ class Line:
 
 ADDED_P50_MS = {"2k": 0.8, "2k-fresh": None, "100k": 1.3, "1m": 3.5}
 HYBRID_OVER_STRICT_1M_MS = 2.0
+HYBRID_OVER_STRICT_NEW_MS = 6.0
 
 
 class Table:
@@ -106,6 +107,10 @@ def summarise(records: list[Record]) -> list[Line]:
     slower = [table.added("1m c=1", way, "p50_us", 1e-3) for way in ("hybrid", "strict")]
     if slower[0] is not None and slower[1] is not None:
         table.put("1m c=1: hybrid over strict, p50, ms", slower[0] - slower[1], at_most=HYBRID_OVER_STRICT_1M_MS)
+    newer = [table.added("1m-new c=1", way, "p50_us", 1e-3) for way in ("hybrid", "strict")]
+    if newer[0] is not None and newer[1] is not None:
+        measure = "1m c=1, 10 KB of it new: hybrid over strict, p50, ms"
+        table.put(measure, newer[0] - newer[1], at_most=HYBRID_OVER_STRICT_NEW_MS)
     for body in ("2k", "100k", "1m"):
         for clients in (1, 16, 64):
             case = f"{body} c={clients}"
