@@ -9,7 +9,7 @@ from tokenpakd.compression.lines import LineIndex
 from tokenpakd.compression.segments import Segment
 from tokenpakd.compression.values import ValueIndex
 from tokenpakd.compression.wholes import WholeIndex
-from tokenpakd.exchange.request import Look, Span
+from tokenpakd.exchange.request import Look, Span, SpanKind
 
 _BYTES_PER_TEXT_BYTE = 2
 _BYTES_PER_LINE = 140
@@ -46,6 +46,7 @@ class Conversation:
         self.spans: list[Span] = []
         self.verdicts: list[Verdict] = []
         self.removed_bytes = 0
+        self.cacheable_from = 0
         self.at_unix_ms = 0
         self.raw_tokens = 0
         self.lines = LineIndex()
@@ -93,21 +94,17 @@ class Conversation:
                 or old.kind is not new.kind
                 or old.call != new.call
                 or old.is_protected != new.is_protected
+                or (old.is_whole != new.is_whole and new.kind is SpanKind.TOOL_RESULT)
             ):
                 break
             count += 1
         return count
 
     def fits(self, look: Look, settings: Settings) -> bool:
-        """Say whether what was decided holds for a request: the same settings, as much text before all messages."""
-        return settings == self.settings and self.look is not None and outside_bytes(look) == outside_bytes(self.look)
+        """Say whether what was decided holds for a request."""
+        return settings == self.settings and self.look is not None and look.dialect is self.look.dialect
 
     def adopt(self, body: bytes, look: Look) -> None:
         """Take a request as the last one; its first spans are those that were kept."""
         self.body, self.look = body, look
         self.spans = list(look.spans)
-
-
-def outside_bytes(look: Look) -> int:
-    """Return how much the provider reads before the first message: tools, system prompt."""
-    return sum(end - start for start, end in look.frame)

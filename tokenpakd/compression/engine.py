@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import msgspec
 
 from tokenpakd.compression import json_result, line_text, naming, registry, repeats
-from tokenpakd.compression.conversation import Conversation, Settings, Verdict, outside_bytes
+from tokenpakd.compression.cacheable import first_cacheable
+from tokenpakd.compression.conversation import Conversation, Settings, Verdict
 from tokenpakd.compression.line_text import TOOL_OUTPUT, USER_TEXT, Limits, Lines
 from tokenpakd.compression.registry import Compressor, CompressorSet
 from tokenpakd.compression.segments import Segment, segment_of
@@ -23,6 +24,7 @@ BLOCK_BYTES_MAX = 16_000_000
 
 _SHORTEST_BYTES = 60
 _LEAST_BYTES_PER_TOKEN = 5
+"""Nothing is shortened before the smallest prompt that is cached: one that shrinks under it would cost more."""
 _SHORTEST_MASKED_BYTES = 400
 _READ_AS_WRITTEN = frozenset((Segment.CODE, Segment.CONFIG, Segment.FILE_VIEW, Segment.DIFF))
 """Of a file's text each line stays where it is unless another text has it: a reader follows it top to bottom."""
@@ -49,17 +51,23 @@ def compress(
     `shared` is what `known.shared(body, look)` said, where the caller has asked already.
     """
     known_spans = 0
+    least_bytes = settings.min_cacheable_tokens * _LEAST_BYTES_PER_TOKEN
+    begin = first_cacheable(body, look, least_bytes=least_bytes, masked_spans=settings.masked_spans)
     if known is None or not known.fits(look, settings):
         known = Conversation(settings)
     else:
         known_spans = known.shared(body, look) if shared is None else shared
+        if begin != known.cacheable_from:  # what stands between the spans has grown or shrunk
+            known_spans = min(known_spans, begin, known.cacheable_from)
+    known.cacheable_from = begin
     compressors = registry.compressor_set(settings.compressors)
     known.rewind(known_spans)
-    if compressors is not None:
-        if compressors.is_legacy:
-            _decide_as_before(body, look.spans, known)
-        else:
-            _Request(body, look, known, compressors).decide(look.spans[known_spans:])
+    if compressors is None:
+        _leave(body, look.spans[known_spans:], known)
+    elif compressors.is_legacy:
+        _decide_as_before(body, look.spans, known)
+    else:
+        _Request(body, known, compressors).decide(look.spans[known_spans:])
     known.adopt(body, look)
     verdicts = tuple(known.verdicts)
     replacements = tuple(
@@ -82,12 +90,10 @@ class _Draft(msgspec.Struct, gc=False):
 class _Request:
     """The new spans of one request, decided left to right."""
 
-    def __init__(self, body: bytes, look: Look, known: Conversation, compressors: CompressorSet) -> None:
+    def __init__(self, body: bytes, known: Conversation, compressors: CompressorSet) -> None:
         self._body = body
         self._known = known
         self._compressors = compressors
-        # What the provider reads before a span, in received bytes: its frame, then the messages in order.
-        self._before = outside_bytes(look) - look.messages[0]
 
     def decide(self, spans: Sequence[Span]) -> None:
         for span in spans:
@@ -98,8 +104,8 @@ class _Request:
         literal = self._body[span.start : span.end]
         if span.kind is SpanKind.TOOL_RESULT:
             self._known.wholes.answered(span)
-        if not _SHORTEST_BYTES <= len(literal) <= BLOCK_BYTES_MAX:
-            return _kept(literal, Segment.UNKNOWN, "too short" if len(literal) < _SHORTEST_BYTES else "too long")
+        if len(literal) > BLOCK_BYTES_MAX:
+            return _kept(literal, Segment.UNKNOWN, "too long")
         try:
             text = _TEXT.decode(literal)
         except ValueError:  # half a surrogate pair, a broken escape: the provider's to judge
@@ -108,12 +114,16 @@ class _Request:
             for argument in (text,) if span.kind is SpanKind.TOOL_ARGUMENT else _strings(text):
                 self._known.lines.learn(line_text.split(argument), naming.names(span))
             return _kept(text, Segment.UNKNOWN, "the model's own words")
+        if len(literal) < _SHORTEST_BYTES:
+            self._learn_name(text, span)
+            return _kept(text, Segment.UNKNOWN, "too short")
         return self._outcome(span, literal, text)
 
     def _outcome(self, span: Span, literal: bytes, text: str) -> Verdict:
         is_result = span.kind is SpanKind.TOOL_RESULT
         segment = segment_of(text, span.call) if is_result else Segment.NARRATIVE
         if span.is_protected or segment is Segment.PROTECTED:
+            self._learn_name(text, span)
             return _kept(literal, Segment.PROTECTED, "protected")
         if is_result and len(self._known.spans) < self._known.settings.masked_spans:
             return self._masked(span, literal, segment)
@@ -121,7 +131,7 @@ class _Request:
         document: json_result.Encoded | None = None
         try:
             document = json_result.encode(text, segment, self._known.values) if is_result else None
-            if self._is_cacheable(span):
+            if len(self._known.spans) >= self._known.cacheable_from:
                 if not is_result:
                     draft = self._folded(_through(self._compressors.user_text, text, segment), USER_TEXT)
                 else:
@@ -141,7 +151,7 @@ class _Request:
         if document is not None and document.text is not None:
             pointer = self._known.wholes.pointer(document.columns or text, span)
             if pointer is None:
-                return _Draft(document.text, document.by, _NOTHING, is_folded=document.pointed is not None)
+                return _Draft(document.text, document.by, is_folded=document.pointed is not None)
             return _Draft(pointer, ("wholes",), _NOTHING, is_folded=True)
         draft = _through(self._compressors.block_local, text, segment)
         pointer = self._known.wholes.pointer(draft.text, span)
@@ -151,31 +161,42 @@ class _Request:
 
     def _folded(self, draft: _Draft, limits: Limits, *, sees_itself: bool = False) -> _Draft:
         lines = line_text.split(draft.text)
-        folded = self._known.lines.fold(lines, limits, sees_itself=sees_itself)
+        # Nobody could tell words of ours in a tool's output from our own pointers beside them.
+        is_strange = naming.speaks_notation(draft.text)
+        folded = None if is_strange else self._known.lines.fold(lines, limits, sees_itself=sees_itself)
         if folded is None:
             return _Draft(draft.text, draft.by, lines)
         return _Draft(folded.text, (*draft.by, "lines"), folded.lines, is_folded=True)
 
     def _learn(self, draft: _Draft, span: Span, document: json_result.Encoded | None) -> None:
         """Note what is sent verbatim; what a pointer stands for is not."""
-        self._known.lines.learn(draft.lines or line_text.split(draft.text), naming.names(span))
+        if document is not None and draft.text == document.text:
+            self._learn_name(draft.text, span)
+        else:
+            self._known.lines.learn(draft.lines or line_text.split(draft.text), naming.names(span))
         if span.kind is SpanKind.TOOL_RESULT and not draft.is_folded:
             self._known.wholes.learn(draft.text, span)
         if document is not None and "wholes" not in draft.by:
             json_result.learn(self._known.values, document, span.call, draft.text)
 
+    def _learn_name(self, text: str, span: Span) -> None:
+        """Note a text that is not pointed at: it goes by a name nevertheless, and a quote must not find it first."""
+        self._known.lines.learn(line_text.split(text), naming.names(span), is_target=False)
+
     def _masked(self, span: Span, literal: bytes, segment: Segment) -> Verdict:
         if len(literal) < _SHORTEST_MASKED_BYTES or span.call is None:
             return _kept(literal, segment, "too short")
-        return _verdict(literal, msgspec.json.encode(naming.left_out(span.call)), segment, ("masking",))
+        encoded = msgspec.json.encode(naming.left_out(span.call))
+        if len(encoded) >= len(literal):
+            return _kept(literal, segment, "nothing shorter")
+        return _verdict(literal, encoded, segment, ("masking",))
 
-    def _is_cacheable(self, span: Span) -> bool:
-        """Say whether what goes out before this span is surely enough for the provider to cache.
 
-        Below that size nothing is cached: a prompt that shrinks under it would cost more than it saves.
-        """
-        sent_bytes = self._before + span.start - self._known.removed_bytes
-        return sent_bytes >= self._known.settings.min_cacheable_tokens * _LEAST_BYTES_PER_TOKEN
+def _leave(body: bytes, spans: Sequence[Span], known: Conversation) -> None:
+    """Leave all spans as they are, for conversations that began with a set of a later version."""
+    for span in spans:
+        known.begin_span()
+        known.end_span(span, _kept(body[span.start : span.end], Segment.UNKNOWN, "unknown set of compressors"))
 
 
 def _decide_as_before(body: bytes, spans: Sequence[Span], known: Conversation) -> None:

@@ -11,10 +11,10 @@ USER = "a user message"
 _COMMAND_CHARS = 28
 _TOOL_CHARS = 64
 _CHANGED_FOLDER = re.compile(r"^cd [^&;|]{1,60}(?:&&|;) *")
-# A path or file name with an extension: `fields.py`, `src/a.tar.gz`; not `0.9.1`, not `2>&1`.
 _NOTATION = re.compile(
     r"^\[(?:\+?\d+ lines as (?:in|above) |same (?:output as|text as in the output of) your )", re.MULTILINE
 )
+# A path or file name with an extension: `fields.py`, `src/a.tar.gz`; not `0.9.1`, not `2>&1`.
 _FILE = re.compile(r"(?<![\w./@+-])[\w./@+-]*[A-Za-z_-][\w@+-]*\.[A-Za-z]\w{0,6}(?![\w./@+…-])")
 _SHELLS = frozenset(("bash", "shell", "local_shell", "exec_command", "terminal", "execute", "run", "cmd", "powershell"))
 

@@ -60,7 +60,7 @@ class WholeIndex:
             self._counted[name] = max(before, span.call.ordinal)
 
     def learn(self, text: str, span: Span) -> None:
-        """Note an output that is sent in one piece."""
-        if span.call is not None and len(text) >= _SHORTEST_CHARS and text not in self._firsts:
+        """Note an output that is sent in one piece; of one in several texts nobody could say which is meant."""
+        if span.call is not None and span.is_whole and len(text) >= _SHORTEST_CHARS and text not in self._firsts:
             self._firsts[text] = _First(span.call, span.is_whole)
             self._order.append(text)
