@@ -4,7 +4,9 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import pytest
 import trio
 import trio.lowlevel
@@ -293,3 +295,37 @@ def test_the_inline_bound_is_worth_a_few_milliseconds() -> None:
         REAL(given, settings, Known(), TERMS.terms_for(given.look.model, given.endpoint.dialect))
         best_s = min(best_s, time.perf_counter() - began_s)
     assert best_s < 0.02
+
+
+def late(given: Plan, seconds: float) -> Plan:
+    """Return the same request, so many seconds after the first one."""
+    at_unix_ms = given.inbound.at_unix_ms + int(seconds * 1000)
+    return msgspec.structs.replace(given, inbound=msgspec.structs.replace(given.inbound, at_unix_ms=at_unix_ms))
+
+
+def marked(*results: str, ttl: str = "5m", **more: object) -> bytes:
+    """Return a request that asks the provider to keep what it reads for so long."""
+    fields: dict[str, Any] = {"cache_control": {"type": "ephemeral", "ttl": ttl}, **more}
+    return body(*results, **fields)
+
+
+@pytest.mark.parametrize(
+    ("idle_s", "second", "expect"),
+    [
+        (10, marked(BIG, BIG, FILE), "none"),
+        (299, marked(BIG, BIG, FILE), "none"),
+        (301, marked(BIG, BIG, FILE), "ttl"),
+        (301, marked(BIG, BIG, FILE, ttl="1h"), "none"),
+        (3_601, marked(BIG, BIG, FILE, ttl="1h"), "ttl"),
+        (10, marked(BIG, BIG + "edited", FILE), "client"),
+        (10, marked(BIG, BIG, FILE, model="claude-opus-4-1"), "model"),
+        (10, marked(BIG, BIG, FILE, tools=[{"name": "x", "input_schema": {"type": "object"}}]), "tools"),
+        (10, marked(BIG, BIG, FILE, temperature=0.5), "none"),
+    ],
+)
+async def test_whoever_broke_the_prefix_is_named(idle_s: float, second: bytes, expect: str) -> None:
+    room = Compressing(TERMS)
+    first, _ = await room.apply(looked(marked(BIG, BIG)))
+    after, _ = await room.apply(late(looked(second), idle_s))
+    assert (first.prefix_break, after.prefix_break) == (None, expect)
+    assert after.saved_milli_units is not None
