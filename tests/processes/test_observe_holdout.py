@@ -93,6 +93,7 @@ def test_every_conversation_held_out_goes_untouched(tmp_path: Path, wire: str) -
     with ScriptedProvider() as provider:
         endpoints = dict.fromkeys(("anthropic", "openai"), provider.url)
         with start_daemon(tmp_path, endpoints, held_out) as daemon:
+            request_id = ""
             for raw in bodies(written(), wire=wire):
                 request_id = send(daemon, raw, wire=wire)
                 assert provider.seen[-1].body == raw
