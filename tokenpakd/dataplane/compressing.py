@@ -4,6 +4,8 @@ import trio
 
 from tokenpakd.compression.memory import Memory
 from tokenpakd.config.cache_terms import CacheTermsBook
+from tokenpakd.dataplane import masking
+from tokenpakd.dataplane.masking import PinStore
 from tokenpakd.dataplane.plan import Plan
 from tokenpakd.dataplane.stages import compress
 from tokenpakd.dataplane.stages.compress import Known
@@ -23,14 +25,20 @@ class Compressing:
         self.memory = Memory()
         self._threads = trio.CapacityLimiter(_THREADS)
 
-    async def apply(self, plan: Plan) -> tuple[Plan, str]:
-        """Return the plan with what the room made of its body, and what it says of it."""
+    async def apply(self, plan: Plan, pins: PinStore | None = None) -> tuple[Plan, str]:
+        """Return the plan with what the room made of its body, and what it says of it.
+
+        Without `pins` no conversation's mask is raised.
+        """
         settings = compress.settings_of(plan)
         if settings is None or plan.body is None:
             return plan, "untouched"
         key = plan.conversation
         known = Known(*self.memory.take(key, plan.body, plan.look)) if key is not None else Known()
         terms = self.terms.terms_for(plan.look.model, plan.endpoint.dialect)
+        settings = masking.standing(plan, settings)
+        if pins is not None:
+            settings = masking.raised(plan, settings, known, terms, pins)
         if compress.new_bytes(plan, known, settings) <= INLINE_BYTES_MAX:
             plan, said, conversation = compress.apply(plan, settings, known, terms)
         else:
@@ -40,4 +48,4 @@ class Compressing:
             )
         if key is not None and conversation is not None:
             self.memory.keep(key, conversation)
-        return plan, said
+        return plan, f"{said}, masked up to span {settings.masked_spans}" if settings.masked_spans else said

@@ -9,6 +9,7 @@ upstream transport. A request keeps the snapshot it started with. Every exchange
 
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -119,13 +120,15 @@ async def handle(arrival: Arrival, client: Client, plane: Plane) -> None:
 
 async def _prepare(plan: Plan, journal: ExchangeLog, plane: Plane) -> Plan:
     """Walk the rooms before the provider, left to right."""
-    plan = journal.enter("parse", *parse.look(plan, plane.recorder.load_pin, plane.compressing.terms.terms_for))
+    # While masks may rise, another worker may have raised one since this one last looked.
+    find_pin = partial(plane.recorder.load_pin, fresh=plan.snapshot.config.compression.masking)
+    plan = journal.enter("parse", *parse.look(plan, find_pin, plane.compressing.terms.terms_for))
     plan = journal.enter("route", *route.decide(plan, plane.providers))
     plan = journal.enter("gate", *gate.apply(plan))
     plan = journal.enter("cache", *cache.apply(plan))
     plan = journal.enter("limit", *limit.apply(plan))
     plan = journal.enter("inject", *inject.apply(plan))
-    plan = journal.enter("compress", *await plane.compressing.apply(plan))
+    plan = journal.enter("compress", *await plane.compressing.apply(plan, plane.recorder))
     plan = journal.enter("mark", *mark.apply(plan))
     plan = journal.enter("check", *check.apply(plan))
     return journal.enter("translate", *translate.apply(plan))

@@ -81,6 +81,8 @@ class FakeRecorder:
         self.closed: list[CloseRow] = []
         self.pins: dict[str, Pin] = {}
         self.would_save: dict[RequestId, tuple[int, int | None]] = {}
+        self.takes_masks = True
+        self.fresh_asked: list[bool] = []
 
     def open(self, row: OpenRow, pin: Pin | None) -> None:
         self.opened.append(row)
@@ -93,7 +95,15 @@ class FakeRecorder:
     def note_would_save(self, request_id: RequestId, tokens: int, milli_units: int | None) -> None:
         self.would_save[request_id] = (tokens, milli_units)
 
-    def load_pin(self, conversation: str, epoch: int) -> Pin | None:
+    def raise_mask(self, conversation: str, epoch: int, masked_spans: int) -> bool:
+        pin = self.pins.get(conversation)
+        if not self.takes_masks or pin is None or pin.epoch != epoch or pin.masked_spans >= masked_spans:
+            return False
+        self.pins[conversation] = msgspec.structs.replace(pin, masked_spans=masked_spans)
+        return True
+
+    def load_pin(self, conversation: str, epoch: int, *, fresh: bool = False) -> Pin | None:
+        self.fresh_asked.append(fresh)
         pin = self.pins.get(conversation)
         return pin if pin is not None and pin.epoch >= epoch else None
 

@@ -67,14 +67,16 @@ def _accounted(
     if terms.needs_markers and b'"cache_control"' not in received:
         terms = terms.without_cache()
     at_unix_ms = plan.inbound.at_unix_ms
+    idle_s = (at_unix_ms - last.at_unix_ms) / 1000 if last is not None else 0.0
+    ttl_s = terms.ttl_long_s if is_long_ttl else terms.ttl_s
     cause = ledger.prefix_break(
         last,
         received,
         plan.look,
         verdicts=verdicts,
         shared=shared,
-        idle_s=(at_unix_ms - last.at_unix_ms) / 1000 if last is not None else 0.0,
-        ttl_s=terms.ttl_long_s if is_long_ttl else terms.ttl_s,
+        idle_s=idle_s,
+        ttl_s=ttl_s,
     )
     # Pinned anew by a change of mode, and what was sent before is not remembered; or begun before this worker was.
     if last is None and outcome.replacements:
@@ -102,7 +104,7 @@ def _accounted(
             sent_total=max(0, raw_total - sum(removed)),
             raw_known=raw_known,
             sent_known=0 if cause == "us" else max(0, raw_known - removed_known),
-            is_alive=cause in ("none", "us", "client"),
+            is_alive=cause in ("none", "us", "client") and idle_s <= ttl_s,
             is_long_ttl=is_long_ttl,
         ),
         prefix_break=cause,
