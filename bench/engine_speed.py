@@ -9,6 +9,8 @@ import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+import hostile
+
 from tokenpakd.compression import engine, splice
 from tokenpakd.dialects.registry import dialect
 from tokenpakd.exchange.request import DialectName
@@ -19,6 +21,7 @@ from tokenpakd.tip.modes import Mode
 _MB = 1_000_000
 _BLOCK_CHARS = 10_000
 _KNOWN_BLOCKS = 99
+_ARGUMENTS = {"Read": "file_path", "WebFetch": "url"}
 
 
 def new_text_s_per_mb(conversations: Iterable[Sequence[str]], mode: Mode, *, rounds: int = 3) -> float:
@@ -58,8 +61,10 @@ def known_request_ms(texts: Iterable[str], mode: Mode, *, rounds: int = 40) -> f
 def adversarial_s_per_mb(mode: Mode) -> dict[str, float]:
     """Return the engine's seconds per MB for every block that is made to hurt."""
     return {
-        name: _fresh_s(_request(texts), mode, 1) / sum(len(text.encode()) for text in texts) * _MB
-        for name, texts in hostile()
+        block.name: _fresh_s(_request(block.texts, block.tool, block.command), mode, 1)
+        / sum(len(text.encode()) for text in block.texts)
+        * _MB
+        for block in hostile.blocks()
     }
 
 
@@ -74,36 +79,6 @@ def _fresh_s(request: Request, mode: Mode, rounds: int) -> float:
     return min(taken)
 
 
-def hostile() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield name and tool outputs of one request."""
-    noise = [f"{index * 2_654_435_761 % 2**32:08x} {index * 40_503 % 65_536:04x}" for index in range(70_000)]
-    ab = ["alpha beta gamma delta", "epsilon zeta eta theta"]
-    bits = [ab[index * 2_654_435_761 >> 16 & 1] for index in range(40_000)]
-    yield "100k identical lines", ("the same line again and again\n" * 100_000,)
-    yield "10 MB in one line", ("lorem ipsum 4713 " * 600_000,)
-    yield "10 MB in one word", ("x" * 10_000_000,)
-    yield "deep arrays", ("[" * 300_000 + "]" * 300_000,)
-    yield "deep objects", ('{"a":' * 150_000 + "1" + "}" * 150_000,)
-    yield "1 MB of [", ("[" * _MB,)
-    yield "1 MB of {", ('{"' * (_MB // 2),)
-    yield "all lines differ", ("\n".join(noise),)
-    yield "one digit differs", ("\n".join(f"2026-03-01 INFO request {index} done in 12 ms" for index in range(25_000)),)
-    yield "two lines at random, twice", ("\n".join(bits), "\n".join(bits[1:] + bits[:1]))
-    yield "a thousand lines in turn", ("\n".join(noise[index % 1000] for index in range(60_000)),)
-    yield "the same block ten times", tuple("\n".join(noise[:7000]) + f"\n{index}" for index in range(10))
-    yield "blank lines", ("\n" * _MB,)
-    yield "blanks", (" " * _MB,)
-    yield "carriage returns", ("50 %\r" * 200_000,)
-    yield "half escapes", ("\x1b[" * 500_000,)
-    yield "colours", ("\x1b[31mred\x1b[0m " * 70_000,)
-    yield "nested paths", ("\n".join("a/" * (index % 300) + f"f{index}.py:1:x" for index in range(4_000)),)
-    yield "one long path", ("a/" * 500_000,)
-    yield "small objects", (json.dumps([{"a": index, "b": str(index)} for index in range(40_000)]),)
-    yield "rows of other shapes", (json.dumps([{f"k{index % 997}": index} for index in range(60_000)]),)
-    yield "quotes and backslashes", ('\\"' * 300_000,)
-    yield "our own notation", ('[5 lines begin "src/a.py:"]\n' * 30_000,)
-
-
 def _blocks(texts: Iterable[str]) -> Iterator[str]:
     held: list[str] = []
     size = 0
@@ -115,11 +90,12 @@ def _blocks(texts: Iterable[str]) -> Iterator[str]:
             held, size = [], 0
 
 
-def _request(results: Sequence[str]) -> Request:
-    """Return a Messages request with these tool results, each with its call."""
+def _request(results: Sequence[str], tool: str = "Bash", command: str = "step {}") -> Request:
+    """Return a Messages request with these tool results, each with a call of its own."""
+    argument = _ARGUMENTS.get(tool, "command")
     messages: list[dict[str, object]] = [{"role": "user", "content": "Go on."}]
     for number, text in enumerate(results):
-        call = {"type": "tool_use", "id": f"call_{number}", "name": "Bash", "input": {"command": f"step {number}"}}
+        call = {"type": "tool_use", "id": f"call_{number}", "name": tool, "input": {argument: command.format(number)}}
         result = {"type": "tool_result", "tool_use_id": f"call_{number}", "content": text}
         messages += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
     body = {"model": "claude-sonnet-4-5", "system": "Work in small steps. " * 400, "messages": messages}
