@@ -2,6 +2,7 @@
 
 import trio
 
+from tokenpakd.compression.conversation import Settings
 from tokenpakd.compression.memory import Memory
 from tokenpakd.config.cache_terms import CacheTermsBook
 from tokenpakd.dataplane import masking
@@ -33,8 +34,15 @@ class Compressing:
         settings = compress.settings_of(plan)
         if settings is None or plan.body is None:
             return plan, "untouched"
+        try:
+            return await self._applied(plan, plan.body, settings, pins)
+        except Exception as exc:  # noqa: BLE001
+            # No memory, no thread to be had, a fault of ours: none of it is the client's. It goes out as it came.
+            return plan, f"kept the original ({type(exc).__name__})"
+
+    async def _applied(self, plan: Plan, body: bytes, settings: Settings, pins: PinStore | None) -> tuple[Plan, str]:
         key = plan.conversation
-        known = Known(*self.memory.take(key, plan.body, plan.look)) if key is not None else Known()
+        known = Known(*self.memory.take(key, body, plan.look)) if key is not None else Known()
         terms = self.terms.terms_for(plan.look.model, plan.endpoint.dialect)
         settings = masking.standing(plan, settings)
         if pins is not None:

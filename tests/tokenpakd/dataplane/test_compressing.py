@@ -206,13 +206,13 @@ async def test_two_requests_of_one_conversation_at_once_are_both_right(
     assert await sent(room, later) == await fresh(later)
 
 
+def broken(*_: object, **__: object) -> None:
+    raise RecursionError
+
+
 async def test_a_fault_of_ours_sends_the_original_and_forgets_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
     room = Compressing(TERMS)
     await sent(room, looked(body(FILE)))
-
-    def broken(*_: object, **__: object) -> None:
-        raise RecursionError
-
     monkeypatch.setattr(engine, "compress", broken)
     given = looked(body(FILE, FILE))
     found, said = await room.apply(given)
@@ -221,6 +221,31 @@ async def test_a_fault_of_ours_sends_the_original_and_forgets_the_conversation(m
     assert room.memory.bytes_kept == 0
     monkeypatch.undo()
     assert await sent(room, given) == await fresh(given)
+
+
+async def test_a_fault_of_ours_that_changes_what_was_sent_is_put_down_to_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Compressing(TERMS)
+    await sent(room, looked(body(FILE, FILE)))
+    monkeypatch.setattr(engine, "compress", broken)
+    given = looked(body(FILE, FILE, "more"))
+    found, _ = await room.apply(given)
+    assert (found.body, found.prefix_break, found.saved_tokens) == (given.body, "us", 0)
+
+
+@pytest.mark.parametrize("place", ["memory.take", "memory.keep", "new_bytes", "thread"])
+async def test_no_fault_around_the_room_is_the_clients(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    room = Compressing(TERMS)
+    owner, name = {
+        "memory.take": (room.memory, "take"),
+        "memory.keep": (room.memory, "keep"),
+        "new_bytes": (compress, "new_bytes"),
+        "thread": (trio.to_thread, "run_sync"),
+    }[place]
+    monkeypatch.setattr(owner, name, broken)
+    given = looked(body(BIG, BIG))
+    found, said = await room.apply(given)
+    assert found is given
+    assert said == "kept the original (RecursionError)"
 
 
 async def test_many_long_conversations_stay_within_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,7 @@ def apply(plan: Plan, settings: Settings, known: Known, terms: CacheTerms) -> tu
     """Replace spans of the body as the conversation's settings allow; also return what to remember of it."""
     received = plan.body
     assert received is not None
+    was_changed = known.conversation is not None and known.conversation.removed_bytes > 0
     try:
         last = ledger.last_request(known.conversation)
         outcome = engine.compress(received, plan.look, known.conversation, settings, shared=known.shared)
@@ -54,7 +55,8 @@ def apply(plan: Plan, settings: Settings, known: Known, terms: CacheTerms) -> tu
         plan = _accounted(plan, outcome, last, known.shared, terms, received)
     except Exception as exc:  # noqa: BLE001
         # The one place where a fault of ours must cost nothing: the request goes out as it came.
-        return plan, f"kept the original ({type(exc).__name__})", None
+        said = f"kept the original ({type(exc).__name__})"
+        return msgspec.structs.replace(plan, prefix_break="us") if was_changed else plan, said, None
     plan = msgspec.structs.replace(plan, body=body)
     return plan, f"{plan.spans_replaced} spans, {plan.saved_tokens} tokens", outcome.conversation
 
