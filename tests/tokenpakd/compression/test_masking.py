@@ -147,6 +147,43 @@ def test_h9_raises_come_in_batches_and_never_lower(terms: CacheTerms) -> None:
     assert all(later - earlier >= BATCH_CALLS for (earlier, _), (later, _) in pairwise(raises))
 
 
+def in_dialect(name: DialectName, turns: int) -> tuple[bytes, bytes]:
+    """Return the path and body of an agent's request with so many calls, each answered."""
+    items: list[dict[str, Any]] = []
+    for number in range(turns):
+        step, told, arguments = f"t{number}", text(number), {"command": f"./step {number}"}
+        written = json.dumps(arguments)
+        if name is DialectName.OPENAI_RESPONSES:
+            items.append({"type": "function_call", "call_id": step, "name": "bash", "arguments": written})
+            items.append({"type": "function_call_output", "call_id": step, "output": told})
+        elif name is DialectName.GEMINI:
+            items.append({"role": "model", "parts": [{"functionCall": {"name": "bash", "args": arguments}}]})
+            answer = {"functionResponse": {"name": "bash", "response": {"output": told}}}
+            items.append({"role": "user", "parts": [answer]})
+        else:
+            function = {"name": "bash", "arguments": arguments if name is DialectName.OLLAMA else written}
+            items.append({"role": "assistant", "tool_calls": [{"id": step, "type": "function", "function": function}]})
+            items.append({"role": "tool", "tool_call_id": step, "tool_name": "bash", "content": told})
+    ask = "Find out why it fails. " * 400
+    if name is DialectName.GEMINI:
+        contents = [{"role": "user", "parts": [{"text": ask}]}, *items]
+        return b"/v1beta/models/gemini-3:generateContent", json.dumps({"contents": contents}).encode()
+    key = "input" if name is DialectName.OPENAI_RESPONSES else "messages"
+    return b"/v1/x", json.dumps({"model": "m", key: [{"role": "user", "content": ask}, *items]}).encode()
+
+
+@pytest.mark.parametrize("name", [name for name in DialectName if name not in ("other", "anthropic_messages")])
+def test_calls_are_counted_on_every_wire(name: DialectName) -> None:
+    for turns, expect in ((BATCH_CALLS + NEWEST - 1, False), (BATCH_CALLS + NEWEST, True)):
+        (path, before), (_, now) = in_dialect(name, turns - 1), in_dialect(name, turns)
+        looks = [dialect(name).look(raw, want_spans=True, path=path) for raw in (before, now)]
+        last = engine.compress(before, looks[0], None, SETTINGS).conversation
+        shared = last.shared(now, looks[1])
+        due = masking.decide(now, looks[1], last, shared, idle_s=1, terms=UNCACHED)
+        assert (due is not None) is expect
+        assert due is None or due.spans == BATCH_CALLS
+
+
 def test_calls_made_together_are_one_call() -> None:
     messages: list[dict[str, Any]] = [{"role": "user", "content": "Find out why it fails. " * 400}]
     for turn in range(12):
