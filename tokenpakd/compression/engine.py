@@ -13,7 +13,7 @@ from tokenpakd.compression import json_result, line_text, naming, registry, repe
 from tokenpakd.compression.cacheable import first_cacheable
 from tokenpakd.compression.conversation import Conversation, Settings, Verdict
 from tokenpakd.compression.line_text import TOOL_OUTPUT, USER_TEXT, Limits, Lines
-from tokenpakd.compression.registry import Compressor, CompressorSet
+from tokenpakd.compression.registry import Compressor, CompressorSet, Loss
 from tokenpakd.compression.segments import Segment, segment_of
 from tokenpakd.compression.splice import Replacement
 from tokenpakd.exchange.request import Look, Span, SpanKind
@@ -85,6 +85,8 @@ class _Draft(msgspec.Struct, gc=False):
     by: tuple[str, ...] = ()
     lines: Lines | None = None
     is_folded: bool = False
+    whole: str = ""
+    """What tells an output from others: of one that lost something what came, for two may lose their difference."""
 
 
 class _Request:
@@ -154,8 +156,8 @@ class _Request:
                 return _Draft(document.text, document.by, is_folded=document.pointed is not None)
             return _Draft(pointer, ("wholes",), _NOTHING, is_folded=True)
         draft = _through(self._compressors.block_local, text, segment)
-        pointer = self._known.wholes.pointer(draft.text, span)
-        if pointer is not None:
+        pointer = self._known.wholes.pointer(draft.whole, span)
+        if pointer is not None and len(pointer) < len(draft.text):
             return _Draft(pointer, (*draft.by, "wholes"), _NOTHING, is_folded=True)
         return self._folded(draft, TOOL_OUTPUT, sees_itself=segment not in _READ_AS_WRITTEN)
 
@@ -165,7 +167,7 @@ class _Request:
         is_strange = naming.speaks_notation(draft.text)
         folded = None if is_strange else self._known.lines.fold(lines, limits, sees_itself=sees_itself)
         if folded is None:
-            return _Draft(draft.text, draft.by, lines)
+            return _Draft(draft.text, draft.by, lines, whole=draft.whole)
         return _Draft(folded.text, (*draft.by, "lines"), folded.lines, is_folded=True)
 
     def _learn(self, draft: _Draft, span: Span, document: json_result.Encoded | None) -> None:
@@ -175,7 +177,7 @@ class _Request:
         else:
             self._known.lines.learn(draft.lines or line_text.split(draft.text), naming.names(span))
         if span.kind is SpanKind.TOOL_RESULT and not draft.is_folded:
-            self._known.wholes.learn(draft.text, span)
+            self._known.wholes.learn(draft.whole or draft.text, span)
         if document is not None and "wholes" not in draft.by:
             json_result.learn(self._known.values, document, span.call, draft.text)
 
@@ -217,11 +219,12 @@ def _decide_as_before(body: bytes, spans: Sequence[Span], known: Conversation) -
 
 
 def _through(compressors: Sequence[Compressor], text: str, segment: Segment) -> _Draft:
-    draft = _Draft(text)
+    draft, has_lost = _Draft(text, whole=text), False
     for each in compressors:
         shorter = each.shorten(draft.text, segment)
         if shorter is not None and len(shorter) < len(draft.text):
-            draft = _Draft(shorter, (*draft.by, each.name))
+            has_lost = has_lost or each.loss is Loss.SOME
+            draft = _Draft(shorter, (*draft.by, each.name), whole=text if has_lost else shorter)
     return draft
 
 

@@ -22,7 +22,9 @@ _SHARE_DIGITS = 8
 # What a client may write differently on a later turn, although the provider reads the same: a marker that moves, a
 # string that becomes a list with one text block, blanks.
 _MARKER = re.compile(rb',\s*"cache_control"\s*:\s*\{[^{}]*\}|"cache_control"\s*:\s*\{[^{}]*\}\s*,?')
-_WRAPPING = re.compile(rb'\[\s*\{\s*"type"\s*:\s*"text"\s*,\s*"text"\s*:|\}\s*\](?=\s*[,}])|\s+')
+_WRAPPING = re.compile(rb'\[\s*\{\s*"type"\s*:\s*"text"\s*,\s*"text"\s*:|\}\s*\](?=\s*[,}]|\s*\Z)|\s+')
+_CLOSING = b"]} \t\r\n"
+_MARKERS_BYTES = 4_096
 
 
 def conversation_key(opening: tuple[bytes, ...], salt: bytes) -> str:
@@ -104,7 +106,7 @@ def prefix_break(
         return None
     if last.look.model != look.model:
         return "model"
-    if _frame(last.body, last.look) != _frame(body, look):
+    if not _is_same_frame(last, body, look):
         return "tools"
     if shared < len(last.look.spans) or not _is_same_between(last, body, look, shared):
         return "client"
@@ -113,20 +115,32 @@ def prefix_break(
     return "ttl" if idle_s > ttl_s else "none"
 
 
-def _frame(body: bytes, look: Look) -> list[bytes]:
-    frames = [body[start:end] for start, end in look.frame]
-    return [_plain(frame) if b"cache_control" in frame else frame for frame in frames]
+def _is_same_frame(last: LastRequest, body: bytes, look: Look) -> bool:
+    if len(last.look.frame) != len(look.frame):
+        return False
+    return all(
+        _is_same(last.body[old_start:old_end], body[start:end])
+        for (old_start, old_end), (start, end) in zip(last.look.frame, look.frame, strict=True)
+    )
 
 
 def _is_same_between(last: LastRequest, body: bytes, look: Look, shared: int) -> bool:
     """Say whether what stands between the shared spans is the same too: the model's own words, roles, ids."""
     old_at, new_at = last.look.messages[0], look.messages[0]
     for old, new in zip(last.look.spans[:shared], look.spans[:shared], strict=True):
-        before, now = last.body[old_at : old.start], body[new_at : new.start]
-        if before != now and _plain(before) != _plain(now):
+        if not _is_same(last.body[old_at : old.start], body[new_at : new.start]):
             return False
         old_at, new_at = old.end, new.end
-    return True
+    # What stood behind the last one, a picture for example, goes on in the new request.
+    rest = last.body[old_at : last.look.messages[1]]
+    if body.startswith(rest.rstrip(_CLOSING), new_at):
+        return True
+    now = body[new_at : new_at + len(rest) + _MARKERS_BYTES]
+    return _plain(now).startswith(_plain(rest).rstrip(_CLOSING))
+
+
+def _is_same(before: bytes, now: bytes) -> bool:
+    return before == now or _plain(before) == _plain(now)
 
 
 def _plain(between: bytes) -> bytes:
