@@ -12,8 +12,8 @@ import apsw
 import msgspec
 
 from tokenpakd.exchange.savings import ArmComparison, ArmFigures, Difference, Estimate, InputWeights
-from tokenpakd.storage.connection import statement
-from tokenpakd.storage.totals import REPORTED
+from tokenpakd.storage.connection import integer, statement
+from tokenpakd.storage.totals import BILLED, REPORTED
 
 ON, HOLDOUT = "on", "holdout"
 
@@ -23,7 +23,13 @@ _COLUMNS = statement(
     "THEN 1 END), coalesce(sum(input_uncached), 0), coalesce(sum(cache_read), 0), coalesce(sum(cache_write_5m), 0),"
     " coalesce(sum(cache_write_1h), 0)",
 )
-_ARMS = "AND conversation IS NOT NULL AND arm IN ('on', 'holdout') GROUP BY 1, 2, 3, 4"
+SINCE = statement("FROM exchanges WHERE seq >= ? AND at_unix_ms >= ? AND outcome <> 'refused' AND", BILLED)
+"""Rows on which a model may have worked, from a place and a moment on."""
+_BOTH_ARMS = statement(
+    "SELECT", _COLUMNS, SINCE, "AND conversation IS NOT NULL AND arm IN ('on', 'holdout') GROUP BY 1, 2, 3, 4"
+)
+# Before the first conversation was held out there was nothing to compare with: another time, another kind of work.
+_FIRST_HELD_OUT = statement("SELECT coalesce(min(at_unix_ms), 0)", SINCE, "AND arm = 'holdout'")
 
 
 class _Part(msgspec.Struct, frozen=True, array_like=True):
@@ -86,18 +92,19 @@ class _Arm:
 
 def compare(
     connection: apsw.Connection,
-    since: str,
-    bound: tuple[int, ...],
+    bound: tuple[int, int],
     weights_of: Callable[[str | None, str], InputWeights | None],
 ) -> ArmComparison:
-    """Yield both arms of the rows that `since`, a FROM with its WHERE, selects.
+    """Yield both arms of the rows from a `seq` and a moment (both in `bound`) on, and from the first held out one on.
 
     Raises:
       apsw.Error: as SQLite says.
     """
     arms = {ON: _Arm(), HOLDOUT: _Arm()}
     known: dict[tuple[str | None, str], InputWeights | None] = {}
-    for row in connection.execute(statement("SELECT", _COLUMNS, since, _ARMS), bound):
+    seq, since_unix_ms = bound
+    first_unix_ms = integer(connection, _FIRST_HELD_OUT, bound)
+    for row in connection.execute(_BOTH_ARMS, (seq, max(since_unix_ms, first_unix_ms))):
         part = msgspec.convert(row, _Part)
         about = (part.model, part.dialect)
         if about not in known:

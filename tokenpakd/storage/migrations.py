@@ -99,14 +99,16 @@ _PINNED = (
 )
 
 
-def _add_columns(table: str, columns: Sequence[str]) -> str:
-    return "".join(statement("ALTER TABLE", table, "ADD COLUMN", column, ";") for column in columns)
-
-
+_WIDENED = {
+    "in_flight": (*_COMPRESSED, *_NOTES),
+    "exchanges": (*_COMPRESSED, *_WOULD_SAVE, *_NOTES),
+    "pins": _PINNED,
+}
 _SECOND = statement(
-    _add_columns("in_flight", (*_COMPRESSED, *_NOTES)),
-    _add_columns("exchanges", (*_COMPRESSED, *_WOULD_SAVE, *_NOTES)),
-    _add_columns("pins", _PINNED),
+    *(
+        "".join([statement("ALTER TABLE", table, "ADD COLUMN", column, ";") for column in columns])
+        for table, columns in _WIDENED.items()
+    )
 )
 
 MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)

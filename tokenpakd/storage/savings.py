@@ -20,15 +20,14 @@ from tokenpakd.exchange.savings import (
     SimulatedSaving,
     WouldSave,
 )
-from tokenpakd.storage.arms import compare
+from tokenpakd.storage.arms import SINCE, compare
 from tokenpakd.storage.connection import integer, statement
 from tokenpakd.storage.reading import reading
-from tokenpakd.storage.totals import BILLED, REPORTED, SENT
+from tokenpakd.storage.totals import REPORTED, SENT
 
 GROUPS_SHOWN = 400
 STEP_ROWS = 1000
 
-SINCE = statement("FROM exchanges WHERE seq >= ? AND at_unix_ms >= ? AND outcome <> 'refused' AND", BILLED)
 
 _KEYS = {
     SavingsBy.MODEL: "model",
@@ -104,7 +103,7 @@ def savings(
         bound = (_first_seq(connection, since_unix_ms), since_unix_ms)
         total = _group(connection.execute(_TOTAL, bound).fetchall()[0])
         groups = connection.execute(_GROUPS[by], bound).fetchall() if by is not None else []
-        arms = compare(connection, SINCE, bound, weights_of)
+        arms = compare(connection, bound, weights_of)
     return SavingsView(
         since_unix_ms=since_unix_ms,
         by=by,

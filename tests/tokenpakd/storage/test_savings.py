@@ -177,7 +177,7 @@ def usage(units: int) -> dict[str, object]:
 
 def test_arms_are_compared_on_what_the_provider_measured(store: Store) -> None:
     for arm, conversation, units in (
-        ("on", "c1", 90), ("on", "c1", 110), ("on", "c2", 100), ("holdout", "c3", 200), ("holdout", "c4", 260),
+        ("holdout", "c3", 200), ("on", "c1", 90), ("on", "c1", 110), ("on", "c2", 100), ("holdout", "c4", 260),
         ("off", "c5", 9999), ("on", None, 9999), ("holdout", None, 9999),
     ):  # fmt: skip
         store.put(arm=arm, conversation=conversation, end=usage(units))
@@ -195,6 +195,14 @@ def test_arms_are_compared_on_what_the_provider_measured(store: Store) -> None:
     assert arms.per_request.units == Estimate(mean=-130.0, standard_error=30.0)
     assert arms.per_request.ratio is not None
     assert arms.per_request.ratio.mean == pytest.approx(100 / 230)
+
+
+def test_what_went_out_before_the_first_was_held_out_is_not_compared(store: Store) -> None:
+    store.put(arm="on", conversation="of another time", end=usage(9999))
+    store.put(arm="holdout", conversation="c1", end=usage(100))
+    store.put(arm="on", conversation="c2", end=usage(100))
+    arms = store.ask().arms
+    assert (arms.on.conversations, arms.holdout.conversations) == (1, 1)
 
 
 def test_a_conversation_that_uses_two_models_is_one_conversation(store: Store) -> None:

@@ -12,7 +12,7 @@ from tokenpakd.dialects.classify import classify
 from tokenpakd.dialects.registry import dialect
 from tokenpakd.exchange.request import DialectName, Look, SpanKind
 
-RECORDED = Path(__file__).resolve().parents[4] / "shared" / "recorded"
+RECORDED = Path(__file__).resolve().parents[3] / "shared" / "recorded"
 NEEDS_RECORDINGS = pytest.mark.skipif(not RECORDED.is_dir(), reason="no recordings beside this checkout (../shared)")
 PATHS = {
     DialectName.ANTHROPIC: b"/v1/messages",
