@@ -19,7 +19,7 @@ from tokenpakd.exchange.request import Call, Span, SpanKind
 
 _LINE_POINTER = re.compile(r'\[(\d+) lines as (?:in (.*)|above)(?: [23][nr]d)? "(.*)"(, without numbers)?\]', re.DOTALL)
 _QUOTED = re.compile(r' (?:([23])[nr]d )?"(.*)"', re.DOTALL)
-_BELOW_FIRST = re.compile(r"\[\+(\d+) lines as in (.*), numbers ([+-]\d+)\]", re.DOTALL)
+_BELOW_FIRST = re.compile(r"\[\+(\d+) lines as in (.*), numbers (?:([+-]\d+)|count on)\]", re.DOTALL)
 _WHOLE = re.compile(r"\[same (?:output as|text as in the output of) your .*, unchanged\]", re.DOTALL)
 _NUMBER = re.compile(r"( *)(\d{1,7})([\t→:|-])")
 _NOTATION = re.compile(
@@ -177,22 +177,40 @@ class _Reader:
 
 
 def _following(below: re.Match[str], first: _Line, earlier: list[_Text]) -> Iterator[list[str]]:
-    count, shift = int(below[1]), int(below[3])
+    count = int(below[1])
     for name in {name for text in earlier for name in text.names} & {below[2]}:
         for text in (text for text in earlier if name in text.names):
             place = next((at for at, line in enumerate(text.lines) if line and line.content == first.content), None)
             if place is not None:
-                lines = text.lines[place + 1 : place + 1 + count]
-                yield [_moved(line, shift, first.number) for line in lines if line is not None]
+                lines = [line for line in text.lines[place + 1 : place + 1 + count] if line is not None]
+                yield [
+                    _moved(line, int(below[3]), first.number) if below[3] else _counted(line, nth, first.number)
+                    for nth, line in enumerate(lines, 1)
+                ]
                 break
 
 
 def _moved(line: _Line, shift: int, style: str) -> str:
-    number, like = _NUMBER.fullmatch(line.number), _NUMBER.fullmatch(style)
-    if number is None or like is None:
+    """Return a line with its number moved, written as in the text above."""
+    number = _NUMBER.fullmatch(line.number)
+    if number is None:
         raise Undetermined(line.whole)
-    moved = str(int(number[2]) + shift)
-    return (moved.rjust(len(like[1]) + len(like[2])) if like[1] else moved) + like[3] + line.content
+    return _written(int(number[2]) + shift, style) + line.content
+
+
+def _counted(line: _Line, nth: int, style: str) -> str:
+    """Return a line without a number with the one that counts on from the first."""
+    first = _NUMBER.fullmatch(style)
+    if first is None or line.number:
+        raise Undetermined(line.whole)
+    return _written(int(first[2]) + nth, style) + line.content
+
+
+def _written(number: int, style: str) -> str:
+    like = _NUMBER.fullmatch(style)
+    if like is None:
+        raise Undetermined(style)
+    return str(number).rjust(len(like[1]) + len(like[2]) if like[1] else 0) + like[3]
 
 
 def _nth(texts: list[list[_Line | None]], quote: str, nth: int) -> list[_Line | None]:

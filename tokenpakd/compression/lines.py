@@ -204,11 +204,10 @@ class LineIndex:
         if limit < 2 or mine[at + 1] != theirs[place + 1]:
             return 1
         # Thousands of equal lines with numbers of their own, a search for example: told apart at once.
-        if (
-            lines.prefixes is not None
-            and agreement(lines.prefixes[at : at + 2], self._prefixes[place : place + 2])[0] < 2
-        ):
-            return 1
+        if lines.prefixes is not None and self._prefixes[place]:
+            numbers = self._prefixes[place : place + 2]
+            if agreement(lines.prefixes[at : at + 2], numbers)[0] < 2:
+                return 1
         size = 2
         while size < limit:
             step = min(_STEP, limit - size)
