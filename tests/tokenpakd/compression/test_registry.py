@@ -34,3 +34,19 @@ def test_a_set_stays_known_under_the_name_that_conversations_are_pinned_to(name:
 
 def test_a_set_of_a_later_version_is_none_of_ours() -> None:
     assert compressor_set("hybrid-99") is None
+
+
+def test_every_compressor_has_one_name_and_one_meaning() -> None:
+    names: dict[str, object] = {}
+    for mode in (Mode.HYBRID, Mode.AGGRESSIVE):
+        found = compressor_set(set_name(mode))
+        assert found is not None
+        for each in (*found.block_local, *found.user_text):
+            assert names.setdefault(each.name, each.shorten) is each.shorten
+            assert each.name.isidentifier(), "names are joined by + in what is recorded"
+
+
+def test_the_user_s_own_words_lose_nothing_in_hybrid() -> None:
+    found = compressor_set(set_name(Mode.HYBRID))
+    assert found is not None
+    assert not [each for each in found.user_text if each.loss is Loss.SOME]
