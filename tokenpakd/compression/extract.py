@@ -10,6 +10,7 @@ Rules this file owns:
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 import msgspec
 
@@ -27,30 +28,35 @@ _LEAST_PARAGRAPH_CHARS = 80
 _LEAST_SENTENCE_CHARS = 25
 """On average: a paragraph of shorter ones is no prose."""
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(\[])")
-_PARAGRAPH_EDGE = re.compile(r"(\n[^\S\n]*\n\s*)")
-_PINNED_PARAGRAPH = re.compile(
-    r"^(?:\s{0,8}(?:[-*+•>#|]|\d{1,3}[.)]|```|~~~|\[)|\s{4}|\t)|[=\-~_*]{3}\s*$|```|~~~", re.MULTILINE
-)
+_SENTENCE_END = re.compile(r"[.!?]\s++(?=[A-Z\"'(\[])")
+_PARAGRAPH_EDGE = re.compile(r"(\n[^\S\n]*+\n\s*+)")
+_PINNED_LINE = r"(?:\s{0,8}(?:[-*+•>#|]|\d{1,3}[.)]|```|~~~|\[)|\s{4}|\t)"
+_PINNED_FIRST_LINE = re.compile(_PINNED_LINE)
+_PINNED_OTHER_LINE = re.compile(f"\n{_PINNED_LINE}")
+_RULE_MARKS = bytes(0x2D if chr(code) in "=-~_*" else code for code in range(256))
+_RULE = re.compile(r"[=\-~_*]{3}[^\S\n]*+(?:\n|\Z)")
 _TELLING = re.compile(r"[\d\"“”«»„`'’()\[\]{}<>_=\\/@#$%^*|~:]")
 # fmt: off
 _NEGATIONS = frozenset(
     (
-        "no", "not", "never", "none", "nothing", "nobody", "neither", "nor", "without", "cannot",
-        "must", "except", "unless", "only", "but", "however", "instead",
+        b"no", b"not", b"never", b"none", b"nothing", b"nobody", b"neither", b"nor", b"without", b"cannot",
+        b"must", b"except", b"unless", b"only", b"but", b"however", b"instead",
     )
 )
 # fmt: on
 _WORD = re.compile(r"[^\W\d_]+")
 _LEAST_WORD_CHARS = 4
+_LETTERS = bytes(code | 0x20 if code < 0x80 and chr(code).isalpha() else 0x20 for code in range(256))
+"""What ASCII becomes: letters in lower case, blanks for the rest."""
 _MARK = re.compile(r"\[\d+ sentences? left out\]")
 
 
-class _Sentence(msgspec.Struct, gc=False):
-    text: str
-    words: frozenset[str]
+class _Sentence(msgspec.Struct, frozen=True, gc=False):
+    """Where a sentence stands, with the blanks behind it."""
+
+    start: int
+    end: int
     is_pinned: bool
-    is_kept: bool = True
 
 
 def shorten(text: str, segment: Segment) -> str | None:
@@ -60,75 +66,107 @@ def shorten(text: str, segment: Segment) -> str | None:
     before = estimate(text)
     if before <= _LEAST_TOKENS:
         return None
-    parts = _PARAGRAPH_EDGE.split(text)
-    paragraphs = {at: _sentences(part) for at, part in enumerate(parts) if len(part) >= _LEAST_PARAGRAPH_CHARS}
-    _choose([sentence for paragraph in paragraphs.values() for sentence in paragraph], int(before * _MOST_CUT_SHARE))
-    for at, paragraph in paragraphs.items():
-        parts[at] = _written(paragraph)
-    shortened = "".join(parts)
-    after = estimate(shortened)
-    return shortened if before - after >= max(_LEAST_GAIN_TOKENS, _LEAST_GAIN_SHARE * before) else None
+    least = max(_LEAST_GAIN_TOKENS, _LEAST_GAIN_SHARE * before)
+    sentences = _sentences(text)
+    loose = "".join([text[sentence.start : sentence.end] for sentence in sentences if not sentence.is_pinned])
+    if estimate(loose) < least:  # most texts are full of names and numbers
+        return None
+    gone = _chosen(text, sentences, int(before * _MOST_CUT_SHARE))
+    if not gone:
+        return None
+    shortened = _without(text, gone)
+    return shortened if before - estimate(shortened) >= least else None
 
 
-def _sentences(paragraph: str) -> list[_Sentence]:
-    """Return a paragraph's sentences, each with the blanks behind it."""
-    is_pinned = _PINNED_PARAGRAPH.search(paragraph) is not None
-    edges = [] if is_pinned else [match.end() for match in _SENTENCE_END.finditer(paragraph)]
-    if len(edges) * _LEAST_SENTENCE_CHARS > len(paragraph):
-        is_pinned, edges = True, []
-    return [
-        _sentence(paragraph[start:end], is_pinned)
-        for start, end in zip((0, *edges), (*edges, len(paragraph)), strict=True)
-    ]
+def _sentences(text: str) -> list[_Sentence]:
+    found: list[_Sentence] = []
+    marks = text.encode("ascii", "replace").translate(_RULE_MARKS)
+    start = 0
+    for edge in _PARAGRAPH_EDGE.finditer(text):
+        found += _sentences_of(text, marks, start, edge.start())
+        start = edge.end()
+    found += _sentences_of(text, marks, start, len(text))
+    return found
 
 
-def _sentence(text: str, is_pinned: bool) -> _Sentence:
-    body = text.strip()
-    rest = body[1:]
-    lowered = rest.lower()
-    words = set(_WORD.findall(body[:1].lower() + lowered))
-    return _Sentence(
-        text,
-        frozenset([word for word in words if len(word) >= _LEAST_WORD_CHARS]),
-        is_pinned
-        or rest != lowered  # a name, or an abbreviation
-        or not rest.endswith((".", "!"))
-        or "." in rest[:-1]
-        or _TELLING.search(body) is not None
-        or not words.isdisjoint(_NEGATIONS),
+def _sentences_of(text: str, marks: bytes, start: int, end: int) -> list[_Sentence]:
+    """Return the sentences of a paragraph; all of it as one where it is no running text, none of a short one."""
+    if end - start < _LEAST_PARAGRAPH_CHARS:
+        return []
+    if _is_pinned(text, marks, start, end):
+        return [_Sentence(start, end, True)]
+    edges = [match.end() for match in _SENTENCE_END.finditer(text, start, end)]
+    if len(edges) * _LEAST_SENTENCE_CHARS > end - start:
+        return [_Sentence(start, end, True)]
+    starts, ends = (start, *edges), (*edges, end)
+    return [_Sentence(at, to, _is_telling(text[at:to])) for at, to in zip(starts, ends, strict=True)]
+
+
+def _is_pinned(text: str, marks: bytes, start: int, end: int) -> bool:
+    return (
+        _PINNED_FIRST_LINE.match(text, start, end) is not None
+        or _PINNED_OTHER_LINE.search(text, start, end) is not None
+        or (marks.find(b"---", start, end) >= 0 and _RULE.search(text, start, end) is not None)
+        or text.find("```", start, end) >= 0
+        or text.find("~~~", start, end) >= 0
     )
 
 
-def _choose(sentences: Sequence[_Sentence], budget_tokens: int) -> None:
-    """Mark what goes, from the front, as long as each word of it stands in two sentences that stay."""
-    standing = Counter(word for sentence in sentences for word in sentence.words)
-    for sentence in sentences:
+def _is_telling(sentence: str) -> bool:
+    body = sentence.strip()
+    rest = body[1:]
+    return (
+        not rest.endswith((".", "!"))
+        or rest != rest.lower()  # a name, or an abbreviation
+        or rest.find(".", 0, len(rest) - 1) >= 0
+        or _TELLING.search(body) is not None
+    )
+
+
+def _chosen(text: str, sentences: Sequence[_Sentence], budget_tokens: int) -> list[_Sentence]:
+    """Return what goes, from the front, as long as each word of it stands in two sentences that stay."""
+    letters = text.encode().translate(_LETTERS) if text.isascii() else None
+    words = [_words(text, letters, sentence) for sentence in sentences]
+    standing = Counter(chain.from_iterable(words))
+    rare = {word for word, count in standing.items() if count <= _LEAST_OTHERS and len(word) >= _LEAST_WORD_CHARS}
+    gone: list[_Sentence] = []
+    for sentence, own in zip(sentences, words, strict=True):
         if budget_tokens < _LEAST_SENTENCE_TOKENS:
             break
-        if sentence.is_pinned or not sentence.words:
+        if sentence.is_pinned or not own.isdisjoint(rare) or not own.isdisjoint(_NEGATIONS):
             continue
-        if any(standing[word] <= _LEAST_OTHERS for word in sentence.words):
-            continue
-        tokens = estimate(sentence.text)
-        if tokens < _LEAST_SENTENCE_TOKENS or tokens > budget_tokens:
+        content = [word for word in own if len(word) >= _LEAST_WORD_CHARS]
+        tokens = estimate(text[sentence.start : sentence.end])
+        if not content or tokens < _LEAST_SENTENCE_TOKENS or tokens > budget_tokens:
             continue
         budget_tokens -= tokens
-        sentence.is_kept = False
-        standing.subtract(sentence.words)
+        gone.append(sentence)
+        standing.subtract(content)
+        rare.update([word for word in content if standing[word] <= _LEAST_OTHERS])
+    return gone
 
 
-def _written(paragraph: Sequence[_Sentence]) -> str:
+def _words(text: str, letters: bytes | None, sentence: _Sentence) -> frozenset[bytes]:
+    """Return a sentence's words. Short ones are there if they are ASCII: some of them negate."""
+    if letters is not None:
+        return frozenset(letters[sentence.start : sentence.end].split())
+    body = text[sentence.start : sentence.end].strip()
+    if body.isascii():
+        return frozenset(body.encode().translate(_LETTERS).split())
+    found = _WORD.findall(body[:1].lower() + body[1:].lower())
+    return frozenset([word.encode() for word in found if len(word) >= _LEAST_WORD_CHARS or word.isascii()])
+
+
+def _without(text: str, gone: Sequence[_Sentence]) -> str:
     out: list[str] = []
-    gone: list[_Sentence] = []
-    for sentence in (*paragraph, None):
-        if sentence is not None and not sentence.is_kept:
-            gone.append(sentence)
-            continue
-        if gone:
-            last = gone[-1].text
-            mark = f"[{len(gone)} sentence{'s' * (len(gone) != 1)} left out]"
-            out.append(mark + last[len(last.rstrip()) :])
-            gone = []
-        if sentence is not None:
-            out.append(sentence.text)
-    return "".join(out)
+    done = index = 0
+    while index < len(gone):
+        first = index
+        index += 1
+        while index < len(gone) and gone[index].start == gone[index - 1].end:
+            index += 1
+        last = text[gone[index - 1].start : gone[index - 1].end]
+        mark = f"[{index - first} sentence{'s' * (index - first != 1)} left out]"
+        out += (text[done : gone[first].start], mark, last[len(last.rstrip()) :])
+        done = gone[index - 1].end
+    return "".join((*out, text[done:]))
