@@ -97,7 +97,7 @@ def _told(name: DialectName, body: bytes) -> list[str | None]:
 
 @EVERY
 @pytest.mark.parametrize("mode", MODES)
-@examples(max_examples=50)
+@examples(max_examples=30)
 @given(turns=TURNS, how=st.sampled_from(WRITINGS))
 def test_every_request_keeps_the_promises(
     name: DialectName, mode: Mode, turns: list[Turn], how: dict[str, Json]
@@ -106,7 +106,7 @@ def test_every_request_keeps_the_promises(
 
 
 @EVERY
-@examples(max_examples=50)
+@examples(max_examples=30)
 @given(turns=TURNS)
 def test_sending_what_was_sent_changes_nothing_that_matters(name: DialectName, turns: list[Turn]) -> None:
     """A reader makes of it what it made of the first: two of us in a row do no harm."""
@@ -146,7 +146,7 @@ _BRANCHES = st.lists(st.tuples(st.integers(0, 7), TURNS, st.booleans()), min_siz
 
 @EVERY
 @pytest.mark.parametrize("mode", MODES)
-@examples(max_examples=20)
+@examples(max_examples=15)
 @given(turns=TURNS, branches=_BRANCHES, least=st.sampled_from((0, 0, 150)))
 def test_edits_retries_and_branches_in_any_order_get_the_bytes_of_a_fresh_start(
     name: DialectName, mode: Mode, turns: list[Turn], branches: list[tuple[int, list[Turn], bool]], least: int

@@ -10,7 +10,9 @@ from tokenpakd.exchange.request import Look, SpanKind
 
 _KEY = b'"cache_control"'
 _MARKER = re.compile(rb'"cache_control"\s*:\s*(?:\{[^{}]*\}|null)')
-_OPENING = re.compile(rb'\[\s*\{\s*"type"\s*:\s*"text"\s*,\s*"text"\s*:\s*')
+_OPENING = re.compile(
+    rb'\[\s*\{\s*("cache_control"\s*:\s*(?:\{[^{}]*\}|null)\s*,\s*)?"type"\s*:\s*"text"\s*,\s*"text"\s*:\s*'
+)
 _LITERAL = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _CLOSING = re.compile(rb'(?:\s*,\s*"cache_control"\s*:\s*(?:\{[^{}]*\}|null))?(\s*\}\s*\])')
 _SURELY = 4
@@ -54,7 +56,7 @@ def _wrapping(body: bytes, start: int, end: int) -> int:
     """Return the bytes of lists with one block around texts; behind a span its own may be closed."""
     size = _closing(body, start, end)
     for opening in _OPENING.finditer(body, start, end):
-        size += opening.end() - opening.start()
+        size += opening.end() - opening.start() - len(opening[1] or b"")  # a marker is counted by itself
         literal = _LITERAL.match(body, opening.end(), end)
         if literal is not None:
             size += _closing(body, literal.end(), end)

@@ -18,7 +18,7 @@ def _body(*texts: str, system: Json = "s" * 100, marked: int | None = None, **ho
     for number, text in enumerate(texts):
         block: Json = {"type": "text", "text": text}
         if marked == number:
-            block["cache_control"] = MARKER
+            block = {"cache_control": MARKER, **block} if number % 2 else {**block, "cache_control": MARKER}
         content: Json = [block] if marked is not None and marked <= number else text
         messages += [{"role": "user", "content": content}, {"role": "assistant", "content": "yes"}]
     body = json.dumps({"model": "m", "system": system, "messages": messages}, **how).encode()
