@@ -48,6 +48,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 _LEAST_WORD_CHARS = 4
 _LETTERS = bytes(code | 0x20 if code < 0x80 and chr(code).isalpha() else 0x20 for code in range(256))
 """What ASCII becomes: letters in lower case, blanks for the rest."""
+_ASCII = bytes(range(0x80))
 _MARK = re.compile(r"\[\d+ sentences? left out\]")
 
 
@@ -125,8 +126,14 @@ def _is_telling(sentence: str) -> bool:
 
 def _chosen(text: str, sentences: Sequence[_Sentence], budget_tokens: int) -> list[_Sentence]:
     """Return what goes, from the front, as long as each word of it stands in two sentences that stay."""
-    letters = text.encode().translate(_LETTERS) if text.isascii() else None
-    words = [_words(text, letters, sentence) for sentence in sentences]
+    letters = text.encode("ascii", "replace").translate(_LETTERS)
+    is_latin = _is_latin(text)
+    words = [
+        frozenset(letters[sentence.start : sentence.end].split())
+        if is_latin or text[sentence.start : sentence.end].isascii()
+        else _words(text[sentence.start : sentence.end].strip())
+        for sentence in sentences
+    ]
     standing = Counter(chain.from_iterable(words))
     rare = {word for word, count in standing.items() if count <= _LEAST_OTHERS and len(word) >= _LEAST_WORD_CHARS}
     gone: list[_Sentence] = []
@@ -146,13 +153,16 @@ def _chosen(text: str, sentences: Sequence[_Sentence], budget_tokens: int) -> li
     return gone
 
 
-def _words(text: str, letters: bytes | None, sentence: _Sentence) -> frozenset[bytes]:
+def _is_latin(text: str) -> bool:
+    """Tell a text whose words are all of ASCII letters; dashes and quotes may be of any kind."""
+    if text.isascii():
+        return True
+    beyond = set(text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass"))
+    return not any(char.isalnum() or char.lower().isalnum() for char in beyond)
+
+
+def _words(body: str) -> frozenset[bytes]:
     """Return a sentence's words. Short ones are there if they are ASCII: some of them negate."""
-    if letters is not None:
-        return frozenset(letters[sentence.start : sentence.end].split())
-    body = text[sentence.start : sentence.end].strip()
-    if body.isascii():
-        return frozenset(body.encode().translate(_LETTERS).split())
     found = _WORD.findall(body[:1].lower() + body[1:].lower())
     return frozenset([word.encode() for word in found if len(word) >= _LEAST_WORD_CHARS or word.isascii()])
 
