@@ -144,16 +144,14 @@ class LineIndex:
         steps = _STEPS_PER_LINE * len(contents) + _CANDIDATES
         fold = _Fold(lines)
         own = OwnLines(lines) if sees_itself else None
-        if own is not None:
-            for kept in range(at):
-                own.keep(kept)
+        twins = own.twins if own is not None else frozenset[str]()
         tries, tried_until = 0, 0
         while at < last and steps > 0:
             content = contents[at] or ""
             known = places.get(content)
-            nearer = own.longest(at, last) if own is not None else None
+            nearer = own.longest(at, last) if own is not None and content in twins else None
             if known is None and nearer is None:
-                if own is not None:
+                if own is not None and content in twins:
                     own.keep(at)
                 at += 1
                 continue
@@ -170,8 +168,10 @@ class LineIndex:
                     told, run = above, _Run(nearer[0], nearer[1], PLAIN)
             if told is not None:
                 fold.replace(at + run.keeps_first, at + run.size, told)
-                if own is not None and run.keeps_first:
-                    own.keep(at)
+                if own is not None:
+                    own.fold(at + run.keeps_first, at + run.size)
+                    if run.keeps_first:
+                        own.keep(at)
                 at += run.size
                 continue
             # A run that cannot be told from its first line on may be from the next; not for ever, it may be long.

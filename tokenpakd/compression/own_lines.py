@@ -1,5 +1,6 @@
 """The lines of one text that stay in it, while it is being folded: a run may repeat what stands further up."""
 
+from collections import Counter
 from functools import partial
 
 from tokenpakd.compression.line_text import Limits, Lines, best_quote
@@ -12,26 +13,35 @@ _MARGIN_TOKENS = 6
 
 
 class OwnLines:
-    """Grows as lines are kept. A run never reaches into itself and never over what was folded away."""
+    """Grows as lines are passed. A run never reaches into itself and never over what was folded away.
+
+    `twins` are the contents that stand more than once: no other line is worth a look.
+    """
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
-        self._kept: dict[int, None] = {}
+        counted = Counter(lines.contents)
+        self.twins = frozenset(
+            content
+            for content, times in counted.items()
+            if times > 1 and content is not None and len(content) >= _SHORTEST_ANCHOR
+        )
+        self._folded = bytearray(len(lines.contents))
         self._places: dict[str, list[int]] = {}
         self._starts: dict[str, list[int]] = {}
         self._read = 0
-        self._order: list[int] = []
 
     def keep(self, at: int) -> None:
-        """Note that a line stays."""
+        """Note that one of the twins stays."""
         content = self._lines.contents[at]
-        self._kept[at] = None
-        if content is None or len(content) < _SHORTEST_ANCHOR:
-            return
-        self._order.append(at)
-        places = self._places.setdefault(content, [])
-        if len(places) < _CANDIDATES:
-            places.append(at)
+        if content in self.twins and content is not None:
+            places = self._places.setdefault(content, [])
+            if len(places) < _CANDIDATES:
+                places.append(at)
+
+    def fold(self, begin: int, end: int) -> None:
+        """Note that lines do not stay."""
+        self._folded[begin:end] = b"\x01" * (end - begin)
 
     def longest(self, at: int, last: int) -> tuple[int, int] | None:
         """Return where the longest run from `at` on stands further up, and its lines; None for none."""
@@ -43,7 +53,7 @@ class OwnLines:
             while (
                 at + size < last
                 and place + size < at
-                and place + size in self._kept
+                and not self._folded[place + size]
                 and contents[place + size] == contents[at + size]
                 and (prefixes is None or prefixes[place + size] == prefixes[at + size])
             ):
@@ -57,18 +67,20 @@ class OwnLines:
         folded = self._lines.raw(at, at + size)
         text = "\n".join(folded)
         if limits.allow(folded, text):
-            quote = best_quote(self._lines.contents[place] or "", partial(self.rank, place))
+            quote = best_quote(self._lines.contents[place] or "", partial(self._rank, place, at))
             if quote is not None:
                 told = f"[{size} lines as above {quote}]"
                 return told if estimate(told) <= estimate(text) - _MARGIN_TOKENS and len(told) < len(text) else None
         return None
 
-    def rank(self, place: int, quote: str) -> int:
-        """Return the how-manieth kept line that begins with the quote a line is; 0 for far down."""
+    def _rank(self, place: int, until: int, quote: str) -> int:
+        """Return the how-manieth line above `until` that stays and begins with the quote a line is; 0 for far down."""
         contents = self._lines.contents
-        for at in self._order[self._read :]:
-            self._starts.setdefault((contents[at] or "").lstrip()[:_SHORTEST_ANCHOR], []).append(at)
-        self._read = len(self._order)
+        for at in range(self._read, until):
+            content = contents[at]
+            if content is not None and len(content) >= _SHORTEST_ANCHOR and not self._folded[at]:
+                self._starts.setdefault(content.lstrip()[:_SHORTEST_ANCHOR], []).append(at)
+        self._read = until
         found = 0
         for at in self._starts.get(quote[:_SHORTEST_ANCHOR], ())[:_SAME_STARTS]:
             if (contents[at] or "").lstrip().startswith(quote):

@@ -25,7 +25,13 @@ def test_the_longest_run_further_up_is_found() -> None:
 def test_a_run_does_not_reach_into_itself_or_over_what_is_folded_away() -> None:
     own = _own(["the same line again"] * 6, 0)
     assert own.longest(1, 6) == (0, 1)
-    assert _own([*LINES, *LINES], 0, 1, 3, 4, 5).longest(6, 12) == (0, 2)
+    own = _own([*LINES, *LINES], 0, 1, 3, 4, 5)
+    own.fold(2, 3)
+    assert own.longest(6, 12) == (0, 2)
+
+
+def test_only_lines_that_stand_twice_are_worth_a_look() -> None:
+    assert _own([*LINES, LINES[0], "", ""]).twins == {LINES[0]}
 
 
 def test_numbers_must_be_the_same() -> None:
