@@ -12,6 +12,7 @@ Rules this file owns:
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from operator import sub
 
 from tokenpakd.compression.segments import Segment
@@ -30,10 +31,12 @@ _TIME = (
     r"(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d|\d\d:\d\d:\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
     r"|\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d)"
 )
-_RECORD = re.compile(
-    rf"^\s{{0,8}}(?:[\[(<]?{_TIME}|\[?{_LEVEL}\b|\[ {{0,6}}\d{{1,7}}\.\d{{6}}\]|\d{{1,3}}(?:\.\d{{1,3}}){{3}} - "
-    r"|\[ {0,3}\d{1,3}%\]|\[\d{1,6}/\d{1,6}\]|#\d{1,4} )"
+_RECORD_BEGIN = (
+    rf"[^\S\n]{{0,8}}+(?=[\d\[(<#A-Zdint])(?:[\[(<]?{_TIME}|\[?{_LEVEL}\b|\[ {{0,6}}\d{{1,7}}\.\d{{6}}\]"
+    r"|\d{1,3}(?:\.\d{1,3}){3} - |\[ {0,3}\d{1,3}%\]|\[\d{1,6}/\d{1,6}\]|#\d{1,4} )"
 )
+_RECORD = re.compile(_RECORD_BEGIN)
+_RECORD_LINE = re.compile(f"\n{_RECORD_BEGIN}[^\n]*+")
 _TROUBLE = re.compile(
     r"error|fail|warn|exception|traceback|assert|fatal|panic|critical|denied|refused|abort|timed? ?out|corrupt",
     re.IGNORECASE,
@@ -79,6 +82,7 @@ _WORD = r"(?!nan\b|nat\b|none\b|null\b|true\b|false\b|inf\b)[A-Za-z]{2,}"
 _WORDS = re.compile(rf"(?i:\b{_WORD}\b.*\b{_WORD}\b)")
 _DATA_ROW = re.compile(r"[,;|\t](?:[^\s,;|]{0,80}[,;|\t]){3}")
 _HOLE = "\0"
+_MARK_END = " similar lines]"
 _MARK = re.compile(r"^\[\d+ similar lines\]$", re.MULTILINE)
 
 # A value is odd among its like when at most this share of them has it, or anything of its form.
@@ -95,44 +99,60 @@ def shorten(text: str, segment: Segment) -> str | None:
     if segment not in _FOLDED or len(text) < _LEAST_CHARS or _HOLE in text:
         return None
     # What a run left over, its odd ones above all, would look like a run of its own.
-    folded = None if _MARK.search(text) else _fold(text)
-    if folded is None:
+    if _MARK_END in text and _MARK.search(text):
         return None
-    before, after = estimate(text), estimate(folded)
-    return folded if before - after >= max(_LEAST_GAIN_TOKENS, _LEAST_GAIN_SHARE * before) else None
+    chatter = _chatter(text)
+    in_records = _tokens_in_records(text) if chatter is None else None
+    if in_records == 0:
+        return None
+    before = estimate(text)
+    least = max(_LEAST_GAIN_TOKENS, _LEAST_GAIN_SHARE * before)
+    if in_records is not None and in_records < least:
+        return None
+    folded = _fold(text, chatter)
+    return folded if folded is not None and before - estimate(folded) >= least else None
 
 
-def _fold(text: str) -> str | None:
+def _tokens_in_records(text: str) -> int:
+    """Return how many tokens the records make up: what may go at most; 0 where they are too few for a run."""
+    records = _RECORD_LINE.findall(f"\n{text}")
+    return estimate("".join(records)) if len(records) >= _LEAST_RUN else 0
+
+
+def _fold(text: str, chatter: re.Pattern[str] | None) -> str | None:
     lines = text.split("\n")
-    verbs = _verbs(text, lines)
-    is_record = [verb is not None or _RECORD.match(line) is not None for line, verb in zip(lines, verbs, strict=True)]
-    if sum(is_record) < _LEAST_RUN:
-        return None
+    is_record = [_RECORD.match(line) is not None for line in lines]
     pieces = _VARIABLE.split(text)
     shapes = _HOLE.join(pieces[::2]).split("\n")
-    runs = _runs([verb or shape for shape, verb in zip(shapes, verbs, strict=True)], is_record)
+    kinds = shapes
+    if chatter is not None:
+        verbs = [chatter.match(line) for line in lines]
+        is_record = [is_one or verb is not None for is_one, verb in zip(is_record, verbs, strict=True)]
+        # Two holes before a verb, so that no other line has that shape.
+        kinds = [_HOLE * 2 + verb[1] if verb else shape for shape, verb in zip(shapes, verbs, strict=True)]
+    runs = _runs(kinds, is_record)
     if not runs:
         return None
-    values = [[] if verb else row for row, verb in zip(_values(pieces[1::2], shapes), verbs, strict=True)]
+    values = pieces[1::2]
+    ends = [0, *accumulate([shape.count(_HOLE) for shape in shapes])]
     folds: set[int] = set()
     for run in runs:
-        odd = _odd([values[index] for index in run])
-        folds.update(index for place, index in enumerate(run[1:-1], 1) if place not in odd)
+        is_chatter = kinds[run[0]].startswith(_HOLE * 2)
+        odd = set() if is_chatter else _odd([values[ends[index] : ends[index + 1]] for index in run])
+        folds.update([index for place, index in enumerate(run[1:-1], 1) if place not in odd])
     return _written(lines, folds)
 
 
-def _verbs(text: str, lines: Sequence[str]) -> list[str | None]:
-    """Return what each line of chatter says, two holes before it so that no other line has that shape."""
+def _chatter(text: str) -> re.Pattern[str] | None:
+    """Return the pattern of a package tool's lines, where it says at the end what it did."""
     for sign, said, summed_up in _CHATTER:
         if sign in text and said.search(text) and summed_up.search(text):
-            return [_HOLE * 2 + found[1] if (found := said.match(line)) else None for line in lines]
-    return [None] * len(lines)
+            return said
+    return None
 
 
 def _runs(shapes: Sequence[str], records: Sequence[bool]) -> list[list[int]]:
     """Return the places of like records: at least 5 a run, at most 8 shapes apart."""
-    common = Counter(shape for shape, is_record in zip(shapes, records, strict=True) if is_record)
-    may_fold = {shape: count >= _LEAST_RUN and _is_prose_of_record(shape) for shape, count in common.items()}
     found: list[list[int]] = []
     open_runs: dict[str, list[int]] = {}
     for index, (shape, is_record) in enumerate(zip(shapes, records, strict=True)):
@@ -141,11 +161,13 @@ def _runs(shapes: Sequence[str], records: Sequence[bool]) -> list[list[int]]:
             run = []
             if len(open_runs) >= _OPEN_SHAPES:
                 found.append(open_runs.pop(next(iter(open_runs))))
-        if is_record and may_fold[shape]:
+        if is_record:
             run.append(index)
         open_runs[shape] = run
     found += open_runs.values()
-    return [run for run in found if len(run) >= _LEAST_RUN]
+    long = [run for run in found if len(run) >= _LEAST_RUN]
+    may_fold = {shape: _is_prose_of_record(shape) for shape in {shapes[run[0]] for run in long}}
+    return [run for run in long if may_fold[shapes[run[0]]]]
 
 
 def _is_prose_of_record(shape: str) -> bool:
@@ -157,47 +179,46 @@ def _is_prose_of_record(shape: str) -> bool:
     )
 
 
-def _values(flat: Sequence[str], shapes: Sequence[str]) -> list[Sequence[str]]:
-    """Return what each line has in its holes."""
-    rows: list[Sequence[str]] = []
-    start = 0
-    for shape in shapes:
-        end = start + shape.count(_HOLE)
-        rows.append(flat[start:end])
-        start = end
-    return rows
-
-
 def _odd(rows: Sequence[Sequence[str]]) -> set[int]:
     """Return the places of the rows with a value that is odd in its column."""
     odd: set[int] = set()
     for column in zip(*rows, strict=True):
         if column.count(column[0]) == len(column):
             continue
+        joined = "".join(column)
         odd |= _rare(column)
-        odd |= _rare([len(value) if value.isdecimal() else -value.count(".") for value in column])
-        odd |= _far(_numbers(column))
+        odd |= _rare(_forms(column, joined))
+        odd |= _far(_numbers(column, joined))
     return odd
 
 
-def _numbers(column: Sequence[str]) -> Sequence[float]:
+def _forms(column: Sequence[str], joined: str) -> Sequence[int]:
+    if joined.isdecimal():
+        return list(map(len, column))
+    return [len(value) if value.isdecimal() else -value.count(".") for value in column]
+
+
+def _numbers(column: Sequence[str], joined: str) -> Sequence[float]:
     """Return the column as numbers; nothing where one is none or long enough to be a name."""
-    joined = "".join(column)
     if not joined.isascii() or max(map(len, column)) > _MOST_DIGITS:
         return ()
     if joined.isdecimal():
-        return [int(value) for value in column]
+        return list(map(int, column))
     if joined.replace(".", "").isdecimal() and all(value.count(".") <= 1 for value in column):
-        return [float(value) for value in column]
+        return list(map(float, column))
     return ()
 
 
 def _rare(column: Sequence[object]) -> set[int]:
     """Return where the column has something that hardly any other place has, where most places have their like."""
+    size = len(column)
     counts = Counter(column)
-    most = max(2, int(len(column) * _ODD_SHARE))
+    most = max(2, int(size * _ODD_SHARE))
+    # So many values come often at most; the others are rare, and each stands somewhere.
+    if not _are_few(len(counts) - size // (most + 1), size):
+        return set()
     rare = {value for value, count in counts.items() if count <= most}
-    if not rare or not _are_few(sum(counts[value] for value in rare), len(column)):
+    if not rare or not _are_few(sum(counts[value] for value in rare), size):
         return set()
     return {place for place, value in enumerate(column) if value in rare}
 
@@ -206,13 +227,19 @@ def _far(column: Sequence[float]) -> set[int]:
     """Return where a number lies far outside the rest, or steps off a regular course."""
     if not column:
         return set()
+    size = len(column)
     ordered = sorted(column)
-    low, high = ordered[len(ordered) // 4], ordered[len(ordered) * 3 // 4]
+    low, high = ordered[size // 4], ordered[size * 3 // 4]
     reach = _FAR * (high - low)
-    outside = {place for place, value in enumerate(column) if not low - reach <= value <= high + reach}
+    outside: set[int] = set()
+    if not low - reach <= ordered[0] or not ordered[-1] <= high + reach:
+        outside = {place for place, value in enumerate(column) if not low - reach <= value <= high + reach}
     # A step aside is two odd steps, in and out; the value itself stands after the first.
-    steps = _rare([round(step, 6) for step in map(sub, column[1:], column)])
-    return (outside if _are_few(len(outside), len(column)) else set()) | {step + 1 for step in steps}
+    steps: Sequence[float] = list(map(sub, column[1:], column))
+    if isinstance(column[0], float):
+        steps = [round(step, 6) for step in steps]
+    odd = _rare(steps)
+    return (outside if _are_few(len(outside), size) else set()) | {step + 1 for step in odd}
 
 
 def _are_few(count: int, of: int) -> bool:
