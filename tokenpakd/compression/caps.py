@@ -7,9 +7,10 @@ Rules this file owns:
 - Files and differences are read to be worked on: their cap is higher.
 """
 
-import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, groupby
 
 import msgspec
 
@@ -36,9 +37,12 @@ _LEAST_CHARS_PER_TOKEN = 1
 
 _DIGITS = b"0123456789"
 _LETTERS_AND_BLANKS = bytes((*range(0x41, 0x5B), *range(0x61, 0x7B), 0x20, 0x09, 0x0D))
-_TROUBLE = re.compile(
-    r"error|fail|exception|traceback|fatal|panic|critical|denied|refused|abort|timed? ?out", re.IGNORECASE
+_TROUBLE = (
+    *(b"error", b"fail", b"exception", b"traceback", b"fatal", b"panic", b"critical", b"denied", b"refused", b"abort"),
+    *(b"timeout", b"time out", b"timedout", b"timed out"),
 )
+# Beyond ASCII: what is a letter of those words in another case.
+_LOOKALIKES = (("\u017f", b"s"), ("\u0131", b"i"), ("\u0130", b"i"), ("\u212a", b"k"))
 
 
 def shorten(text: str, segment: Segment) -> str | None:
@@ -54,7 +58,7 @@ def shorten(text: str, segment: Segment) -> str | None:
     # A line longer than the head would leave nothing but its absence.
     if head == 0 or tail <= head:
         return None
-    kept = _standing_out(lines, head, tail, cap.between_tokens)
+    kept = _standing_out(text, lines, range(head, tail), cap.between_tokens)
     shortened = _written(lines, head, tail, kept)
     return shortened if estimate(shortened) <= cap.above_tokens else None
 
@@ -69,21 +73,20 @@ def _taken(lines: Sequence[str], order: range, budget_tokens: int) -> int:
     return len(order)
 
 
-def _standing_out(lines: Sequence[str], head: int, tail: int, budget_tokens: int) -> list[int]:
+def _standing_out(text: str, lines: Sequence[str], between: range, budget_tokens: int) -> list[int]:
     """Return the places of rare lines between head and tail, the rarest within the budget, in order."""
     # Rare by its own words at first; among those, and nearly every line of prose is one, rare in its build.
-    undigited = "\n".join(lines).encode("utf-8", "surrogatepass").translate(None, _DIGITS)
+    undigited = text.encode("utf-8", "surrogatepass").translate(None, _DIGITS)
     shapes = undigited.split(b"\n")
+    alike = map(Counter(shapes).__getitem__, shapes[between.start : between.stop])
+    rare = [at for at, count in zip(between, alike, strict=True) if count <= _MOST_ALIKE and shapes[at].strip()]
+    if not rare:
+        return []
     builds = undigited.translate(None, _LETTERS_AND_BLANKS).split(b"\n")
-    alike, spread = Counter(shapes), Counter(builds)
-    ranked = [
-        (spread[builds[index]], _TROUBLE.search(lines[index]) is None, index)
-        for index in range(head, tail)
-        if alike[shapes[index]] <= _MOST_ALIKE and shapes[index].strip()
-    ]
+    spread = Counter(builds)
     kept: list[int] = []
     left = budget_tokens
-    for _, _, index in sorted(ranked):
+    for index in _ranked(lines, {at: spread[builds[at]] for at in rare}):
         tokens = estimate(lines[index])
         if tokens > _MOST_LINE_TOKENS:
             continue
@@ -92,6 +95,34 @@ def _standing_out(lines: Sequence[str], head: int, tail: int, budget_tokens: int
             break
         kept.append(index)
     return sorted(kept)
+
+
+def _ranked(lines: Sequence[str], spread: Mapping[int, int]) -> Iterator[int]:
+    """Yield the places of lines, those of a rare build first, of equals those that speak of trouble."""
+    for _, group in groupby(sorted(spread, key=spread.__getitem__), key=spread.__getitem__):
+        places = list(group)
+        troubled = _troubled([lines[place] for place in places])
+        yield from (places[index] for index in sorted(troubled))
+        yield from (place for index, place in enumerate(places) if index not in troubled)
+
+
+def _troubled(lines: Sequence[str]) -> set[int]:
+    """Return the places of lines that speak of trouble; all of them together cost a search for each word."""
+    text = "\n".join(lines)
+    lowered = text.encode("utf-8", "surrogatepass").lower()
+    for char, letter in () if text.isascii() else _LOOKALIKES:
+        lowered = lowered.replace(char.encode(), letter)
+    hits: list[int] = []
+    for word in _TROUBLE:
+        at = lowered.find(word)
+        while at >= 0:
+            hits.append(at)
+            end = lowered.find(b"\n", at)
+            at = lowered.find(word, end) if end >= 0 else -1
+    if not hits:
+        return set()
+    ends = [*accumulate([len(line) + 1 for line in lowered.split(b"\n")])]
+    return {bisect_right(ends, at) for at in hits}
 
 
 def _written(lines: Sequence[str], head: int, tail: int, kept: Sequence[int]) -> str:
