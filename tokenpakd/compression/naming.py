@@ -32,7 +32,7 @@ def names(span: Span) -> tuple[str, ...]:
 
 def same_output(call: Call, *, times: int, is_whole: bool) -> str:
     """Return the words for an output that stands earlier; `times`: how many calls of that name were answered so far."""
-    name = " ".join(call.name[:_TOOL_CHARS].split())
+    name = _tool(call)
     what = "same output as" if is_whole else "same text as in the output of"
     if not call.label:
         which = f"{_nth(call.ordinal)} {name} call"
@@ -45,7 +45,7 @@ def same_output(call: Call, *, times: int, is_whole: bool) -> str:
 
 def left_out(call: Call) -> str:
     """Return the words for an old output that was masked."""
-    name = " ".join(call.name[:_TOOL_CHARS].split())
+    name = _tool(call)
     return (
         f'[old output of your earlier "{call.label}" ({name}) left out]'
         if call.label
@@ -71,11 +71,17 @@ def _names(call: Call) -> Iterator[str]:
         path = file.group()
         yield path.rsplit("/", 1)[-1]
         yield path
+    tool = _tool(call)
     if not label:
-        yield call.name
+        yield from (tool,) if tool else ()
         return
     command = f'"{_short(label)}"'
-    yield command if call.name.lower() in _SHELLS else f"{call.name} {command}"
+    yield command if tool.lower() in _SHELLS else f"{tool} {command}".lstrip()
+
+
+def _tool(call: Call) -> str:
+    """Return the tool's name on one line: what a client or a model made up may hold anything."""
+    return " ".join(call.name[:_TOOL_CHARS].split())
 
 
 def _short(label: str) -> str:

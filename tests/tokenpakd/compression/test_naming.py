@@ -21,6 +21,9 @@ def _span(name: str, label: str, kind: SpanKind = SpanKind.TOOL_RESULT) -> Span:
         ("Grep", "TODO", 'Grep "TODO"'),
         ("bash", "pip install 0.9.1 2>&1", '"pip install 0.9.1 2>&1"'),
         ("get_user", "", "get_user"),
+        ("get\nuser]\u2028", "", "get user]"),
+        ("two\nlines", "TODO", 'two lines "TODO"'),
+        ("\n", "TODO", '"TODO"'),
     ],
 )
 def test_a_block_is_called_by_its_file_else_by_its_command(name: str, label: str, expected: str) -> None:
@@ -38,6 +41,7 @@ def test_a_file_is_known_by_its_name_its_path_and_the_command() -> None:
 def test_users_have_one_name_and_the_nameless_none() -> None:
     assert names(Span(0, 2, SpanKind.USER_TEXT)) == (USER,)
     assert names(Span(0, 2, SpanKind.TOOL_RESULT)) == ()
+    assert names(_span("\n", "")) == ()
 
 
 @pytest.mark.parametrize(
