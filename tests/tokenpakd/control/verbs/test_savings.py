@@ -54,13 +54,13 @@ async def test_savings_come_in_groups_and_from_a_moment_on(daemon: DaemonDouble,
 
 async def test_savings_compare_the_arms_by_what_the_provider_measured(daemon: DaemonDouble, recorder: Recorder) -> None:
     for number in range(6):
-        record(recorder, f"req_on_{number}", uncached=1_000 + number, told={"arm": "on", "conversation": f"on{number}"})
         record(
             recorder,
             f"req_out_{number}",
             uncached=1_200 + number,
             told={"arm": "holdout", "conversation": f"out{number}"},
         )
+        record(recorder, f"req_on_{number}", uncached=1_000 + number, told={"arm": "on", "conversation": f"on{number}"})
     holdout = (await ask(daemon, "savings"))["result"]["holdout"]
     assert (holdout["verdict"], holdout["saved_milli_units_per_request"]) == ("saves", 200_000)
     assert (holdout["compressed"]["conversations"], holdout["held_out"]["requests"]) == (6, 6)
