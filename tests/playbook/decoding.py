@@ -108,7 +108,7 @@ class _Reader:
         is_document = whole is None and segment_of(text, span.call) is not Segment.PROTECTED
         restored = self._document(meant, span.call) if is_document else None
         if restored is None:
-            restored = self._document_again(meant) if whole is not None else None
+            restored = self._document_again(meant, span.call) if whole is not None else None
         if restored is None:
             restored = terminal.restore(prefixes.restore(self._unfolded(meant, self._texts)))
         self._texts.append(_Text(names, [None] if whole is not None else _split(text)))
@@ -126,9 +126,9 @@ class _Reader:
         restored = self._documents.read(text, call, has_pointers=is_marked(plain))
         return restored if has_notation or plain == text else None
 
-    def _document_again(self, text: str) -> str | None:
+    def _document_again(self, text: str, call: Call | None) -> str | None:
         document = json_text.read(text, json_text.MAX_DEPTH_SENT)
-        return None if document is None else JsonReader().read(text, None, has_pointers=False)
+        return None if document is None else self._documents.read_again(text, call)
 
     def _whole(self, text: str) -> str | None:
         """Return the output that a pointer to a whole one names; None where no call has such a name."""

@@ -107,17 +107,19 @@ class _Request:
         if span.kind is SpanKind.TOOL_RESULT:
             self._known.wholes.answered(span)
         if len(literal) > BLOCK_BYTES_MAX:
-            return _kept(literal, Segment.UNKNOWN, "too long")
+            return self._unread(span, literal, "too long")
         try:
             text = _TEXT.decode(literal)
         except ValueError:  # half a surrogate pair, a broken escape: the provider's to judge
-            return _kept(literal, Segment.UNKNOWN, "not readable")
+            return self._unread(span, literal, "not readable")
         if span.kind in (SpanKind.TOOL_ARGUMENT, SpanKind.TOOL_ARGUMENTS):
             for argument in (text,) if span.kind is SpanKind.TOOL_ARGUMENT else _strings(text):
                 self._known.lines.learn(line_text.split(argument), naming.names(span))
             return _kept(text, Segment.UNKNOWN, "the model's own words")
         if len(literal) < _SHORTEST_BYTES:
             self._learn_name(text, span)
+            if span.kind is SpanKind.TOOL_RESULT:
+                json_result.learn_short(self._known.values, text, span.call)
             return _kept(text, Segment.UNKNOWN, "too short")
         return self._outcome(span, literal, text)
 
@@ -125,10 +127,13 @@ class _Request:
         is_result = span.kind is SpanKind.TOOL_RESULT
         segment = segment_of(text, span.call) if is_result else Segment.NARRATIVE
         if span.is_protected or segment is Segment.PROTECTED:
-            self._learn_name(text, span)
+            self._learn_unread(text, span)
             return _kept(literal, Segment.PROTECTED, "protected")
         if is_result and len(self._known.spans) < self._known.settings.masked_spans:
-            return self._masked(span, literal, segment)
+            verdict = self._masked(span, literal, segment)
+            if verdict.literal is None:
+                self._learn_unread(text, span)
+            return verdict
         why = "nothing shorter"
         document: json_result.Encoded | None = None
         try:
@@ -140,13 +145,13 @@ class _Request:
                     draft = self._shortened(span, text, segment, document)
                 encoded = _encoded_if_shorter(draft.text, text, literal)
                 if encoded is not None:
-                    self._learn(draft, span, document)
+                    self._learn(draft, span, text, document)
                     return _verdict(literal, encoded, segment, draft.by)
             else:
                 why = "before the smallest prompt that is cached"
         except Exception as exc:  # noqa: BLE001 - a fault of ours costs a saving, never a request
             why = f"failed ({type(exc).__name__})"
-        self._learn(_Draft(text), span, document)
+        self._learn(_Draft(text), span, text, document)
         return _kept(text, segment, why)
 
     def _shortened(self, span: Span, text: str, segment: Segment, document: json_result.Encoded | None) -> _Draft:
@@ -170,7 +175,7 @@ class _Request:
             return _Draft(draft.text, draft.by, lines, whole=draft.whole)
         return _Draft(folded.text, (*draft.by, "lines"), folded.lines, is_folded=True)
 
-    def _learn(self, draft: _Draft, span: Span, document: json_result.Encoded | None) -> None:
+    def _learn(self, draft: _Draft, span: Span, text: str, document: json_result.Encoded | None) -> None:
         """Note what is sent verbatim; what a pointer stands for is not."""
         if document is not None and draft.text == document.text:
             self._learn_name(draft.text, span)
@@ -178,12 +183,23 @@ class _Request:
             self._known.lines.learn(draft.lines or line_text.split(draft.text), naming.names(span))
         if span.kind is SpanKind.TOOL_RESULT and not draft.is_folded:
             self._known.wholes.learn(draft.whole or draft.text, span)
-        if document is not None and "wholes" not in draft.by:
-            json_result.learn(self._known.values, document, span.call, draft.text)
+        if span.kind is SpanKind.TOOL_RESULT:
+            sent = None if "wholes" in draft.by else draft.text
+            json_result.learn(self._known.values, text, document, span.call, sent)
 
     def _learn_name(self, text: str, span: Span) -> None:
         """Note a text that is not pointed at: it goes by a name nevertheless, and a quote must not find it first."""
         self._known.lines.learn(line_text.split(text), naming.names(span), is_target=False)
+
+    def _learn_unread(self, text: str, span: Span) -> None:
+        self._learn_name(text, span)
+        if span.kind is SpanKind.TOOL_RESULT:
+            json_result.learn_unread(self._known.values, text, span.call)
+
+    def _unread(self, span: Span, literal: bytes, why: str) -> Verdict:
+        if span.kind is SpanKind.TOOL_RESULT and span.call is not None:
+            self._known.values.silence(span.call)
+        return _kept(literal, Segment.UNKNOWN, why)
 
     def _masked(self, span: Span, literal: bytes, segment: Segment) -> Verdict:
         if len(literal) < _SHORTEST_MASKED_BYTES or span.call is None:

@@ -57,12 +57,32 @@ def encode(text: str, segment: Segment, index: ValueIndex) -> Encoded | None:
     return Encoded(text, plain, pointed, document, pointed_from)
 
 
-def learn(index: ValueIndex, encoded: Encoded, call: Call | None, sent: str) -> None:
-    """Take note of a result that is sent as `sent`: as it came or in one of its forms; in any other it is not learned.
+def learn(index: ValueIndex, text: str, encoded: Encoded | None, call: Call | None, sent: str | None) -> None:
+    """Take note of a result, `text`, that is sent as `sent`: as it came, in one of its forms or otherwise.
 
-    Not to be called where a pointer to an equal result is sent in its place.
+    `sent` is None where a pointer to an equal one stands in its place. Every result is to be told: a pointer names a
+    call, and the reader looks into whatever that call brought.
     """
-    if encoded.pointed is not None and sent == encoded.pointed:
+    if call is None:
+        return
+    if encoded is not None and encoded.pointed is not None and sent == encoded.pointed:
         index.learn(encoded.pointed_from, call, has_pointers=True)
-    elif sent in (encoded.source, encoded.columns):
-        index.learn(encoded.original, call)
+    elif encoded is not None and (sent is None or sent in (encoded.source, encoded.columns)):
+        index.learn(encoded.original, call, is_shown=sent is not None)
+    else:
+        learn_unread(index, text, call)
+
+
+def learn_short(index: ValueIndex, text: str, call: Call | None) -> None:
+    """Take note of a result that is sent as it came because it is short."""
+    document = json_text.read(text) if "{" in text else None
+    if document is not None:
+        index.learn(document, call)
+    else:
+        learn_unread(index, text, call)
+
+
+def learn_unread(index: ValueIndex, text: str, call: Call | None) -> None:
+    """Take note of a result that nobody read: if it can hold an object, nothing is said of its call any more."""
+    if call is not None and "{" in text:
+        index.silence(call)

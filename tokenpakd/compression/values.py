@@ -146,15 +146,25 @@ class ValueIndex:
         short = self._object(value, ())
         return (document, False) if short is value else (msgspec.structs.replace(document, value=short), True)
 
-    def learn(self, document: Document, call: Call | None, *, has_pointers: bool = False) -> None:
-        """Take note of a document as it is sent. `has_pointers`: it is what `encode` made, not what came."""
+    def learn(
+        self, document: Document, call: Call | None, *, has_pointers: bool = False, is_shown: bool = True
+    ) -> None:
+        """Take note of a document as it is sent. `has_pointers`: it is what `encode` made, not what came.
+
+        Of one that is not shown, for a pointer stands in its place, only that it is the latest of its name.
+        """
         self._learned.append(tuple(map(len, self._shelves())))
         if call is None or document.is_lines or type(document.value) is not dict:
             return
         name = name_of(call)
         is_strange = not has_pointers and is_marked(json_text.write(document.value))
-        if is_strange or not self._learn(document.value, name, has_pointers=has_pointers):
+        if is_strange or not self._learn(document.value, name, has_pointers=has_pointers, is_shown=is_shown):
             self._silent.add(name, None)
+
+    def silence(self, call: Call) -> None:
+        """Point at no result of a call's name any more: what it would mean cannot be said."""
+        self._learned.append(tuple(map(len, self._shelves())))
+        self._silent.add(name_of(call), None)
 
     def _shelves(self) -> tuple[_Shelf[Any, Any], ...]:
         return self._sightings, self._holders, self._objects, self._alike, self._silent
@@ -218,7 +228,7 @@ class ValueIndex:
         is_meant = last.is_same if word == EARLIER else last.number == len(self._objects.at((name, path[:-1])))
         return last.mark if is_meant else None
 
-    def _learn(self, whole: JsonObject, name: str, *, has_pointers: bool) -> bool:
+    def _learn(self, whole: JsonObject, name: str, *, has_pointers: bool, is_shown: bool) -> bool:
         """Return False where there is too much to take note of."""
         left = _MAX_LEARNED_KEYS
         objects: list[tuple[JsonObject, _Path]] = [(whole, ())]
@@ -229,14 +239,14 @@ class ValueIndex:
             cells = {key: _ENCODE(cell) for key, cell in value.items()}
             others = cells.pop(OTHER_KEYS, None)
             self._objects.add((name, path), self._keys(cells, others, path))
-            if not cells:
+            if len(path) + 1 < _MAX_DEPTH:
+                objects.extend((cell, (*path, key)) for key, cell in value.items() if type(cell) is dict)
+            if not cells or not is_shown:
                 continue
             self._alike.add((path, _first_mark(cells)), name)
             if has_pointers:
                 cells = {key: text for key, text in cells.items() if _START not in text and _OTHERS not in text}
             self._see(cells, path, name)
-            if len(path) + 1 < _MAX_DEPTH:
-                objects.extend((cell, (*path, key)) for key, cell in value.items() if type(cell) is dict)
         return True
 
     def _keys(self, cells: dict[str, bytes], others: bytes | None, path: _Path) -> _Path:

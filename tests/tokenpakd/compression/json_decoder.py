@@ -28,6 +28,16 @@ class JsonReader:
         is_lines = document.is_lines or (isinstance(document.value, dict) and "_lines" in document.value)
         return json_text.written(json_text.Document(document.before, cast(JsonWhole, whole), document.after, is_lines))
 
+    def read_again(self, sent: str, call: Call | None) -> str:
+        """Return a document that an equal one stands for, sent as `sent` above; it is the latest of its call's."""
+        document = json_text.read(sent, json_text.MAX_DEPTH_SENT)
+        assert document is not None
+        whole = restored(document.value)
+        if call is not None and isinstance(whole, dict):
+            self._results.append((name_of(call), None, whole))
+        is_lines = document.is_lines or (isinstance(document.value, dict) and "_lines" in document.value)
+        return json_text.written(json_text.Document(document.before, cast(JsonWhole, whole), document.after, is_lines))
+
     def _value(self, value: JsonValue, path: _Path) -> JsonValue:
         if isinstance(value, str) and value.startswith(START) and value.endswith(END):
             return self._meant(value, path)

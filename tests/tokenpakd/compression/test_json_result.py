@@ -25,7 +25,7 @@ def test_changed_record_becomes_what_changed() -> None:
     assert first is not None
     assert first.by == ("columns",)
     assert first.text is not None
-    json_result.learn(index, first, CALL, first.text)
+    json_result.learn(index, first.source, first, CALL, first.text)
     second = json_result.encode(json.dumps({**RECORD, "cabin": "economy"}), Segment.JSON, index)
     assert second is not None
     assert second.by == ("values", "columns")
@@ -41,7 +41,9 @@ def test_index_learns_what_is_sent() -> None:
     for sent_in_full in (True, False):
         encoded = json_result.encode(json.dumps(RECORD), Segment.JSON, index)
         assert encoded is not None
-        json_result.learn(index, encoded, UPDATE, json.dumps(RECORD) if sent_in_full else encoded.text or "")
+        json_result.learn(
+            index, encoded.source, encoded, UPDATE, json.dumps(RECORD) if sent_in_full else encoded.text or ""
+        )
     after = json_result.encode(json.dumps({"id": 1, "legs": LEGS}), Segment.JSON, index)
     assert after is not None
     assert after.text == '{"id":1,"legs":"[same as in your earlier update_record JG7FMM economy]"}'
@@ -52,7 +54,7 @@ def test_index_does_not_learn_what_something_else_cut() -> None:
     text = json.dumps(RECORD, indent=2)
     encoded = json_result.encode(text, Segment.JSON, index)
     assert encoded is not None
-    json_result.learn(index, encoded, CALL, text[:100] + "[12 lines as above]")
+    json_result.learn(index, encoded.source, encoded, CALL, text[:100] + "[12 lines as above]")
     again = json_result.encode(text, Segment.JSON, index)
     assert again == encoded
 
@@ -67,7 +69,7 @@ def test_wrapping_stays_around_pointers() -> None:
         assert encoded.text is not None
         assert encoded.text.startswith("<returncode>0</returncode>\n<output>\n{")
         assert encoded.text.endswith("}\n</output>")
-        json_result.learn(index, encoded, Call("bash", "record JG7FMM"), encoded.text)
+        json_result.learn(index, encoded.source, encoded, Call("bash", "record JG7FMM"), encoded.text)
 
 
 def test_pointer_within_json_is_a_json_string() -> None:
@@ -78,7 +80,7 @@ def test_pointer_within_json_is_a_json_string() -> None:
         encoded = json_result.encode(json.dumps(value), Segment.JSON, index)
         assert encoded is not None
         assert encoded.text is not None
-        json_result.learn(index, encoded, odd, encoded.text)
+        json_result.learn(index, encoded.source, encoded, odd, encoded.text)
         sent = json.loads(encoded.text)
     assert sent["_other_keys"] == '[same as in your earlier get "record" say "yes"\\ or é]]'
 
@@ -100,7 +102,7 @@ def test_a_document_without_gain_is_still_learned() -> None:
     assert encoded is not None
     assert encoded.text is None
     assert encoded.by == ()
-    json_result.learn(index, encoded, CALL, text)
+    json_result.learn(index, encoded.source, encoded, CALL, text)
     assert index.mark() == 1
 
 
@@ -120,7 +122,7 @@ def test_every_result_of_the_sample_conversations_comes_back() -> None:
             if encoded is None:
                 continue
             sent = text if encoded.text is None else encoded.text
-            json_result.learn(index, encoded, call, sent)
+            json_result.learn(index, encoded.source, encoded, call, sent)
             read = reader.read(sent, call, has_pointers="values" in encoded.by)
             assert read == json_text.written(encoded.original)
             assert json.loads(read) == json.loads(text)
