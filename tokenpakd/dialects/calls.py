@@ -1,5 +1,6 @@
 """Which call a tool result answers, and what to call it: the tool's name and the argument that says most."""
 
+import re
 from collections import OrderedDict
 
 import msgspec
@@ -19,10 +20,13 @@ class _Arguments(msgspec.Struct, gc=False):
     command: msgspec.Raw = NOTHING
     cmd: msgspec.Raw = NOTHING
     file_path: msgspec.Raw = NOTHING
-    path: msgspec.Raw = NOTHING
+    file_path_camel: msgspec.Raw = msgspec.field(default=NOTHING, name="filePath")
+    absolute_path: msgspec.Raw = NOTHING
+    target_file: msgspec.Raw = NOTHING
     filename: msgspec.Raw = NOTHING
     pattern: msgspec.Raw = NOTHING
     query: msgspec.Raw = NOTHING
+    path: msgspec.Raw = NOTHING
     url: msgspec.Raw = NOTHING
 
 
@@ -32,10 +36,13 @@ class _Words(msgspec.Struct, gc=False):
     command: str | None = None
     cmd: str | None = None
     file_path: str | None = None
-    path: str | None = None
+    file_path_camel: str | None = msgspec.field(default=None, name="filePath")
+    absolute_path: str | None = None
+    target_file: str | None = None
     filename: str | None = None
     pattern: str | None = None
     query: str | None = None
+    path: str | None = None
     url: str | None = None
 
 
@@ -43,52 +50,60 @@ _ARGUMENTS = msgspec.json.Decoder(_Arguments)
 _PLAIN = msgspec.json.Decoder(_Words)
 _TEXT = msgspec.json.Decoder(str)
 _WORDS = msgspec.json.Decoder(list[str])
+_FOLDER = re.compile(r"[/\\]")
+_EDITOR_COMMANDS = frozenset(("view", "create", "str_replace", "insert", "undo_edit", "read", "write", "edit", "open"))
 
 
 def described(arguments: msgspec.Raw) -> tuple[str, bool]:
     """Return a label, and whether the call reads a protected file.
 
     The label is at most 60 characters that name a call: its main argument, else all of them, blanks collapsed; empty
-    when there is nothing worth quoting. `arguments` is an object, or a string that holds one, or free text.
+    when there is nothing worth quoting. Of a long path its end is kept. `arguments` is an object, or a string that
+    holds one, or free text.
     """
     try:
-        words = " ".join(_words(arguments)[:_READ_BYTES].split())
+        told, place = _words(arguments)
+        words = " ".join(told[:_READ_BYTES].split())
     except (ValueError, RecursionError):
         return "", False
-    return _cut(words), instructions.are_named(words)
+    is_protected = instructions.are_named(words) or (place != told and instructions.are_named(place[:_READ_BYTES]))
+    return _cut_path(words) if place == told else _cut(words), is_protected
 
 
-def _words(arguments: msgspec.Raw) -> str:
+def _words(arguments: msgspec.Raw) -> tuple[str, str]:
+    """Return what says most, and the path that it is or that is given beside it."""
     first = memoryview(arguments)[0]
     if first == 0x7B:
         return _telling(arguments)
     if first != 0x22:
-        return ""
+        return "", ""
     inner = _TEXT.decode(arguments)
     if not inner.lstrip().startswith("{"):
-        return inner
+        return inner, ""
     try:
         return _telling(inner)
     except ValueError:  # free text that happens to begin with a brace
-        return inner
+        return inner, ""
 
 
-def _telling(arguments: msgspec.Raw | str) -> str:
+def _telling(arguments: msgspec.Raw | str) -> tuple[str, str]:
     try:
         said = _PLAIN.decode(arguments)
     except ValueError:
         return _looked_through(arguments)
-    told = said.command or said.cmd or said.file_path or said.path or said.filename
-    return told or said.pattern or said.query or said.url or _all_of(arguments)
+    file = said.file_path or said.file_path_camel or said.absolute_path or said.target_file or said.filename
+    place = file or said.path or ""
+    command = said.command or said.cmd
+    # `view` beside a path is what an editing tool does with it; who runs a command there says more than a word.
+    if command and not (place and command in _EDITOR_COMMANDS):
+        return command, place
+    return file or said.pattern or said.query or place or said.url or _all_of(arguments), place
 
 
-def _looked_through(arguments: msgspec.Raw | str) -> str:
-    for value in msgspec.structs.astuple(_ARGUMENTS.decode(arguments)):
-        if value is not NOTHING:
-            told = _value(value)
-            if told:
-                return told
-    return _all_of(arguments)
+def _looked_through(arguments: msgspec.Raw | str) -> tuple[str, str]:
+    values = (_value(raw) for raw in msgspec.structs.astuple(_ARGUMENTS.decode(arguments)) if raw is not NOTHING)
+    told = [value for value in values if value]
+    return (told[0], " ".join(told[1:])) if told else (_all_of(arguments), "")
 
 
 def _all_of(arguments: msgspec.Raw | str) -> str:
@@ -118,6 +133,12 @@ def _cut(words: str) -> str:
     if len(words) < _SHORTEST_LABEL:
         return ""
     return words if len(words) <= LABEL_CHARS else words[: LABEL_CHARS - 1] + "…"
+
+
+def _cut_path(words: str) -> str:
+    """Return a path by its end: which file it is says more than whose folders it lies in."""
+    folder = _FOLDER.search(words, len(words) - LABEL_CHARS + 1) if len(words) > LABEL_CHARS else None
+    return _cut(words) if folder is None else "…" + words[folder.start() :]
 
 
 class CallBook:

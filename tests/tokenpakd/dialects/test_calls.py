@@ -18,6 +18,12 @@ Raw = msgspec.Raw
         (b'{"cmd":["bash","-lc","ls  -l"]}', "bash -lc ls -l"),
         (b'{"command":["ls",3]}', '["ls",3]'),
         (b'{"command":null,"path":"src"}', "src"),
+        (b'{"filePath":"/a/b.ts","offset":3}', "/a/b.ts"),
+        (b'{"absolute_path":"/a/b.go","limit":3}', "/a/b.go"),
+        (b'{"pattern":"def look","path":"/a/src","-n":true}', "def look"),
+        (b'{"command":"view","path":"/a/b.py","view_range":[1,9]}', "/a/b.py"),
+        (b'{"command":"make","path":"/a"}', "make"),
+        (b'{"file_path":"/a/b.py","query":["x"]}', "/a/b.py"),
         (b'{"command":"","url":"http://x"}', "http://x"),
         (b'{"path": 12}', "12"),
         (b'{"city" : "Paris", "n": 1.0}', '{"city":"Paris","n":1.0}'),
@@ -46,6 +52,14 @@ def test_long_label_is_cut() -> None:
     assert len(described(Raw(b'{"b":"%b"}' % (b"y" * 50_000)))[0]) == LABEL_CHARS
 
 
+@pytest.mark.parametrize("key", [b"file_path", b"filePath", b"path"])
+def test_long_path_is_cut_at_a_folder_in_front(key: bytes) -> None:
+    path = b"/home/dev/projects/an organisation/packages/with-a-long-name/src/module/fields.py"
+    said, _ = described(Raw(b'{"%b":"%b","limit":3}' % (key, path)))
+    assert said == "…/packages/with-a-long-name/src/module/fields.py"
+    assert described(Raw(b'{"%b":"%b"}' % (key, b"x" * 99)))[0] == "x" * (LABEL_CHARS - 1) + "…"
+
+
 @pytest.mark.parametrize(
     ("arguments", "is_protected"),
     [
@@ -53,6 +67,10 @@ def test_long_label_is_cut() -> None:
         (b'{"command":"%b cat docs/AGENTS.md"}' % (b"x" * 100), True),
         (b'{"cmd":["cat",".cursorrules"]}', True),
         (b'"{\\"path\\": \\"soul.md\\"}"', True),
+        (b'{"command":"view","path":"/repo/CLAUDE.md"}', True),
+        (b'{"pattern":"test","path":"/repo/CLAUDE.md"}', True),
+        (b'{"pattern":["test"],"path":"/repo/CLAUDE.md"}', True),
+        (b'{"file_path":"/%b/.claude/CLAUDE.md"}' % (b"x" * 100), True),
         (b'{"file_path":"/repo/README.md"}', False),
         (b'{"file_path":"/repo/rules.py"}', False),
     ],
