@@ -15,7 +15,8 @@ Rules of this file:
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import compress, islice
+from operator import eq
 
 import msgspec
 
@@ -33,11 +34,12 @@ _FEWEST_CHARS = 9  # words and paths shorter than that are hardly four tokens
 _MARK = 'lines begin "'
 _HEADING = re.compile(r'\[(\d{1,7}) lines begin "([^"]+)"\]')
 # A colon inside `12:30`, `a.py::test`, `https://` or `C:\` joins more than it parts.
-_COLON = r"(?<![:\d]):(?![:/\\])"
+_COLON = r":(?<![:\d]:)(?![:/\\])"
 _JOINED = (":", "/", "\\")
 # Quotes would end the quotation in the heading; controls and Unicode's line ends are not to be read there.
 _CLEAN = '[^"\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]'
-_PATH_END = re.compile(f'[^\\s"\x00-\x1f\x7f-\x9f]*?{_COLON}')
+_FIRST_COLON = re.compile(_COLON)
+_UNBROKEN = re.compile('[^\\s"\x00-\x1f\x7f-\x9f]*+')
 _RECORD_ENDS = re.compile(f"[ \t]|{_COLON}")
 _RECORD = re.compile(r"[-bcdlps](?:[r-][w-][xsStT-]){3}")
 # Who looks for a line of a log looks for all of it, time and level included: 0.0008 of the bill.
@@ -114,7 +116,8 @@ def _groups(lines: list[str], *, is_log: bool) -> Iterator[_Group]:
 def _candidates(lines: list[str]) -> list[int]:
     """Return the lines that begin like the next one. All that is done for most lines."""
     heads = [line[:_FEWEST_CHARS] for line in lines]
-    return [at for at, (head, following) in enumerate(pairwise(heads)) if head == following and head[:1].strip()]
+    alike = compress(range(len(heads)), map(eq, heads, islice(heads, 1, None)))
+    return [at for at in alike if heads[at] and not heads[at][0].isspace()]
 
 
 def _group(lines: list[str], start: int, ends: list[int]) -> tuple[_Group | None, int]:
@@ -153,13 +156,16 @@ def _group(lines: list[str], start: int, ends: list[int]) -> tuple[_Group | None
 
 def _ends(line: str, following: str, *, is_log: bool) -> list[int]:
     """Return where a prefix that both lines have may end, shortest first."""
-    common = _common(line, following)
-    head = line[: common + 1]  # what stands behind a colon decides, too
+    if not is_log and _RECORD.match(line) is None:
+        colon = _FIRST_COLON.search(line, 0, _MAX_PREFIX_CHARS + 1)
+        if colon is None or not _FEWEST_CHARS <= (end := colon.end()) <= _MAX_PREFIX_CHARS:
+            return []
+        is_said_twice = following.startswith(line[:end]) and _UNBROKEN.fullmatch(line, 0, end) is not None
+        return [end] if is_said_twice and _LOGGED.match(line) is None else []
     if _LOGGED.match(line) is not None:
         return []
-    if not is_log and _RECORD.match(line) is None:
-        found = _PATH_END.match(head)
-        return [found.end()] if found and _FEWEST_CHARS <= found.end() <= common else []
+    common = _common(line, following)
+    head = line[: common + 1]  # what stands behind a colon decides, too
     unclean = _UNCLEAN.search(head)
     stop = min(unclean.start(), common) if unclean else common
     return [end for found in _RECORD_ENDS.finditer(head) if _FEWEST_CHARS <= (end := found.end()) <= stop]
@@ -168,6 +174,8 @@ def _ends(line: str, following: str, *, is_log: bool) -> list[int]:
 def _common(line: str, following: str) -> int:
     """Return how many characters both begin with, at most 400; ten comparisons of slices."""
     low, high = 0, min(len(line), len(following), _MAX_PREFIX_CHARS)
+    if line[:high] == following[:high]:
+        return high
     while low < high:
         middle = (low + high + 1) // 2
         if line[low:middle] == following[low:middle]:
