@@ -72,8 +72,9 @@ def _names(call: Call) -> Iterator[str]:
         yield path.rsplit("/", 1)[-1]
         yield path
     tool = _tool(call)
+    if tool and label[:1] in ("", "{"):  # arguments as they stand are a poor name, and two quotations in a row
+        yield tool
     if not label:
-        yield from (tool,) if tool else ()
         return
     command = f'"{_short(label)}"'
     yield command if tool.lower() in _SHELLS else f"{tool} {command}".lstrip()

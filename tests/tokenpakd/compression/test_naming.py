@@ -21,6 +21,7 @@ def _span(name: str, label: str, kind: SpanKind = SpanKind.TOOL_RESULT) -> Span:
         ("Grep", "TODO", 'Grep "TODO"'),
         ("bash", "pip install 0.9.1 2>&1", '"pip install 0.9.1 2>&1"'),
         ("get_user", "", "get_user"),
+        ("TodoWrite", '{"todos":[]}', "TodoWrite"),
         ("get\nuser]\u2028", "", "get user]"),
         ("two\nlines", "TODO", 'two lines "TODO"'),
         ("\n", "TODO", '"TODO"'),
