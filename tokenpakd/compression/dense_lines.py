@@ -43,9 +43,9 @@ def shorten(text: str, segment: Segment) -> str | None:
     """Return the text with dense lines cut to their ends; None when that is no clear gain."""
     if segment in _LEFT_ALONE or len(text) < _LEAST_TEXT_CHARS:
         return None
-    lines = text.split("\n")
-    if max(map(len, lines)) < _LEAST_LINE_CHARS:
+    if not _has_long_line(text):
         return None
+    lines = text.split("\n")
     dense = [index for index, line in enumerate(lines) if len(line) >= _LEAST_LINE_CHARS and _is_dense(line)]
     if not dense:
         return None
@@ -61,6 +61,17 @@ def shorten(text: str, segment: Segment) -> str | None:
     shortened = "\n".join(lines)
     before, after = estimate(text), estimate(shortened)
     return shortened if before - after >= max(_LEAST_GAIN_TOKENS, _LEAST_GAIN_SHARE * before) else None
+
+
+def _has_long_line(text: str) -> bool:
+    """Tell by looking at every 300 characters or so."""
+    start = 0
+    while start + _LEAST_LINE_CHARS <= len(text):
+        end = text.rfind("\n", start, start + _LEAST_LINE_CHARS)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 def _is_dense(line: str) -> bool:
@@ -101,7 +112,7 @@ def _cut(line: str) -> str | None:
     tail = _snapped(line, len(line) - _TAIL_CHARS, 1)
     # Names are sought in the whole line, so that one across an edge is named too.
     names: dict[str, None] = {}
-    for match in _NAMED.finditer(line):
+    for match in _NAMED.finditer(line) if "/" in line else ():
         if match.end() > head and match.start() < tail:
             names.setdefault(match.group())
     kept = " ".join(name for name in names if name not in line[:head] and name not in line[tail:])

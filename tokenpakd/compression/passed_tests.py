@@ -25,8 +25,9 @@ class _Runner(msgspec.Struct, frozen=True):
     passed: Callable[[str], object]
     """Tells the whole line of a passed test."""
     summary: re.Pattern[str]
-    sign: str
-    """What stands in every passed line: a text without it costs one search."""
+    """Begins with the end of the line before: text is passed over at the speed of a search for one character."""
+    signs: tuple[str, ...]
+    """One of them stands in every passed line: a text without costs a search."""
 
 
 _PYTEST_PLACE = re.compile(r"(?: +\[ {0,2}\d{1,3}%\]| +\[\d+/\d+\])? *")
@@ -44,33 +45,33 @@ _TIMING = r"(?: \(?[\d.]+ ?m?s\)?)?"
 _RUNNERS = (
     _Runner(  # pytest -v, also with xdist
         _is_passed_in_pytest,
-        re.compile(r"^(?:=+ )?(?:\d+ [a-z]+, )*\d+ passed\b[^\n]* in [\d.]+ ?s", re.MULTILINE),
-        "PASSED",
+        re.compile(r"\n(?:=++ )?(?:\d+ [a-z]+, )*\d+ passed\b[^\n]* in [\d.]+ ?s"),
+        ("PASSED",),
     ),
     _Runner(  # unittest -v
         re.compile(r"\w+ \([\w.]+\)(?: \[[^\n]*\])? \.\.\. ok").fullmatch,
-        re.compile(r"^Ran \d+ tests? in [\d.]+s", re.MULTILINE),
-        "... ok",
+        re.compile(r"\nRan \d+ tests? in [\d.]+s"),
+        ("... ok",),
     ),
     _Runner(  # cargo test
         re.compile(r"test [^\n]{1,400}? \.\.\. ok(?: <[\d.]+s>)?").fullmatch,
-        re.compile(r"^test result: (?:ok|FAILED)\. \d+ passed", re.MULTILINE),
-        "... ok",
+        re.compile(r"\ntest result: (?:ok|FAILED)\. \d+ passed"),
+        ("... ok",),
     ),
     _Runner(  # jest, vitest, mocha
         re.compile(rf" *[✓√✔] [^\n]{{1,400}}?{_TIMING}").fullmatch,
-        re.compile(r"^ *(?:Tests:? +[^\n]*\d passed|\d+ passing\b|ℹ pass \d+)", re.MULTILINE),
-        "",
+        re.compile(r"\n *+(?:Tests:? +[^\n]*\d passed|\d+ passing\b|ℹ pass \d+)"),
+        ("✓", "√", "✔"),
     ),
     _Runner(  # TAP
         re.compile(r" *ok \d+(?: -)? [^\n#]{1,400}").fullmatch,
-        re.compile(r"^# (?:pass|tests) +\d+", re.MULTILINE),
-        "ok ",
+        re.compile(r"\n# (?:pass|tests) +\d+"),
+        ("ok ",),
     ),
 )
 _GO_VERDICT = re.compile(r" *--- (PASS|FAIL|SKIP): (\S+) \([\d.]+s\)")
 _GO_EVENT = re.compile(r" *=== (?:RUN|PAUSE|CONT|NAME) +(\S+)")
-_GO_SUMMARY = re.compile(r"^(?:ok|FAIL) *\t\S+\t[\d.]+s|^(?:PASS|FAIL)$", re.MULTILINE)
+_GO_SUMMARY = re.compile(r"\n(?:(?:ok|FAIL) *\t\S+\t[\d.]+s|(?:PASS|FAIL)(?:\n|\Z))")
 
 
 def shorten(text: str, segment: Segment) -> str | None:
@@ -85,13 +86,14 @@ def shorten(text: str, segment: Segment) -> str | None:
 
 
 def _without_passed(text: str) -> str | None:
-    lines = text.split("\n")
     for runner in _RUNNERS:
-        if runner.sign in text and runner.summary.search(text):
+        if any(map(text.__contains__, runner.signs)) and runner.summary.search(f"\n{text}"):
+            lines = text.split("\n")
             passed = [bool(runner.passed(line)) for line in lines]
             if any(passed):
                 return _written(lines, [int(is_passed) for is_passed in passed], passed)
-    if "--- PASS: " in text and _GO_SUMMARY.search(text):
+    if "--- PASS: " in text and _GO_SUMMARY.search(f"\n{text}"):
+        lines = text.split("\n")
         counts, goes = _go(lines)
         return _written(lines, counts, goes)
     return None
@@ -99,7 +101,7 @@ def _without_passed(text: str) -> str | None:
 
 def _go(lines: Sequence[str]) -> tuple[list[int], list[bool]]:
     """Return how many passed tests each line stands for and whether it goes; events of other tests stay."""
-    verdicts = [_GO_VERDICT.fullmatch(line) for line in lines]
+    verdicts = [_GO_VERDICT.fullmatch(line) if "--- " in line else None for line in lines]
     named = {True: set[str](), False: set[str]()}
     for verdict in verdicts:
         if verdict is not None:
@@ -108,7 +110,7 @@ def _go(lines: Sequence[str]) -> tuple[list[int], list[bool]]:
     counts: list[int] = []
     goes: list[bool] = []
     for line, verdict in zip(lines, verdicts, strict=True):
-        event = _GO_EVENT.fullmatch(line) if verdict is None else None
+        event = _GO_EVENT.fullmatch(line) if verdict is None and "=== " in line else None
         is_verdict = verdict is not None and verdict[1] == "PASS" and verdict[2] in passed
         counts.append(int(is_verdict))
         goes.append(is_verdict or (event is not None and event[1] in passed))
