@@ -21,7 +21,9 @@ _LINE_POINTER = re.compile(r'\[(\d+) lines as (?:in (.*)|above)(?: [23][nr]d)? "
 _QUOTED = re.compile(r' (?:([23])[nr]d )?"(.*)"', re.DOTALL)
 _BELOW_FIRST = re.compile(r"\[\+(\d+) lines as in (.*), numbers (?:([+-]\d+)|count on)\]", re.DOTALL)
 _WHOLE = re.compile(r"\[same (?:output as|text as in the output of) your .*, unchanged\]", re.DOTALL)
-_NUMBER = re.compile(r"( *)(\d{1,7})([\t→:|-])")
+_NUMBER = re.compile(r"( *(?:Line |L)?)(\d{1,7})( ?[\t→:|-] ?)")
+_LEADING = re.compile(r" *(?:\d{1,7}[\t→:|-]|(?:Line |L)\d{1,7}: )")
+_LEADING_READ = re.compile(r" *(?:\d{1,7}(?:: ?| ?\| ?|[\t→-])|(?:Line |L)\d{1,7}: )")
 _NOTATION = re.compile(
     r"^\[(?:\+?\d+ lines as (?:in|above) |\d+ lines begin |line above \d+ more|same (?:output|text) )"
     r'|"_cols"|"_other_keys"|\[same as ',
@@ -102,7 +104,8 @@ class _Reader:
             return text
         if span.kind is SpanKind.USER_TEXT:
             self._texts.append(_Text(names, _split(text)))
-            return self._unfolded(text, self._texts[:-1])
+            return self._unfolded(text, self._texts[:-1], _LEADING)
+        leading = _LEADING_READ if naming.spaces_numbers(span.call) else _LEADING
         whole = self._whole(text) if _WHOLE.fullmatch(text) is not None else None
         meant = text if whole is None else whole
         is_document = whole is None and segment_of(text, span.call) is not Segment.PROTECTED
@@ -110,8 +113,8 @@ class _Reader:
         if restored is None:
             restored = self._document_again(meant, span.call) if whole is not None else None
         if restored is None:
-            restored = terminal.restore(prefixes.restore(self._unfolded(meant, self._texts)))
-        self._texts.append(_Text(names, [None] if whole is not None else _split(text)))
+            restored = terminal.restore(prefixes.restore(self._unfolded(meant, self._texts, leading)))
+        self._texts.append(_Text(names, [None] if whole is not None else _split(text, leading)))
         if span.call is not None and whole is None:
             self._answers.append(_Answer(span.call, text, span.is_whole))
         return restored
@@ -145,7 +148,7 @@ class _Reader:
             raise Undetermined(text)
         return meant.pop() if meant else None
 
-    def _unfolded(self, text: str, earlier: list[_Text]) -> str:
+    def _unfolded(self, text: str, earlier: list[_Text], leading: re.Pattern[str]) -> str:
         """Return a text with every pointer to lines replaced by them."""
         found: list[str] = []
         above: list[_Line | None] = []
@@ -159,7 +162,7 @@ class _Reader:
                 found += _agreed(line, list(_following(below, above[-1], earlier)))
                 above.append(None)
             else:
-                above.append(_line(line))
+                above.append(_line(line, leading))
                 found.append(line)
         return "\n".join(found)
 
@@ -210,7 +213,12 @@ def _written(number: int, style: str) -> str:
     like = _NUMBER.fullmatch(style)
     if like is None:
         raise Undetermined(style)
-    return str(number).rjust(len(like[1]) + len(like[2]) if like[1] else 0) + like[3]
+    before, digits, behind = like.groups()
+    if digits.startswith("0"):
+        return f"{before}{number:0{len(digits)}}{behind}"
+    if before and not before.strip():
+        return f"{number:{len(before) + len(digits)}}{behind}"
+    return f"{before}{number}{behind}"
 
 
 def _nth(texts: list[list[_Line | None]], quote: str, nth: int) -> list[_Line | None]:
@@ -248,16 +256,16 @@ def _parts(span: Span, text: str) -> list[str]:
     return [text]
 
 
-def _split(text: str) -> list[_Line | None]:
+def _split(text: str, leading: re.Pattern[str] = _LEADING) -> list[_Line | None]:
     if _WHOLE.fullmatch(text) is not None:
         return [None]
     return [
-        None if _LINE_POINTER.fullmatch(line) or _BELOW_FIRST.fullmatch(line) else _line(line)
+        None if _LINE_POINTER.fullmatch(line) or _BELOW_FIRST.fullmatch(line) else _line(line, leading)
         for line in text.split("\n")
     ]
 
 
-def _line(line: str) -> _Line:
-    number = _NUMBER.match(line)
+def _line(line: str, leading: re.Pattern[str]) -> _Line:
+    number = leading.match(line)
     size = number.end() if number is not None else 0
     return _Line(line[:size], line[size:])

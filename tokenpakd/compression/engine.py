@@ -140,7 +140,7 @@ class _Request:
             document = json_result.encode(text, segment, self._known.values) if is_result else None
             if len(self._known.spans) >= self._known.cacheable_from:
                 if not is_result:
-                    draft = self._folded(_through(self._compressors.user_text, text, segment), USER_TEXT)
+                    draft = self._folded(_through(self._compressors.user_text, text, segment), span, USER_TEXT)
                 else:
                     draft = self._shortened(span, text, segment, document)
                 encoded = _encoded_if_shorter(draft.text, text, literal)
@@ -164,10 +164,10 @@ class _Request:
         pointer = self._known.wholes.pointer(draft.whole, span)
         if pointer is not None and len(pointer) < len(draft.text):
             return _Draft(pointer, (*draft.by, "wholes"), _NOTHING, is_folded=True)
-        return self._folded(draft, TOOL_OUTPUT, sees_itself=segment not in _READ_AS_WRITTEN)
+        return self._folded(draft, span, TOOL_OUTPUT, sees_itself=segment not in _READ_AS_WRITTEN)
 
-    def _folded(self, draft: _Draft, limits: Limits, *, sees_itself: bool = False) -> _Draft:
-        lines = line_text.split(draft.text)
+    def _folded(self, draft: _Draft, span: Span, limits: Limits, *, sees_itself: bool = False) -> _Draft:
+        lines = _lines(draft.text, span)
         # Nobody could tell words of ours in a tool's output from our own pointers beside them.
         is_strange = naming.speaks_notation(draft.text)
         folded = None if is_strange else self._known.lines.fold(lines, limits, sees_itself=sees_itself)
@@ -180,7 +180,7 @@ class _Request:
         if document is not None and draft.text == document.text:
             self._learn_name(draft.text, span)
         else:
-            self._known.lines.learn(draft.lines or line_text.split(draft.text), naming.names(span))
+            self._known.lines.learn(draft.lines or _lines(draft.text, span), naming.names(span))
         if span.kind is SpanKind.TOOL_RESULT and not draft.is_folded:
             self._known.wholes.learn(draft.whole or draft.text, span)
         if span.kind is SpanKind.TOOL_RESULT:
@@ -189,7 +189,7 @@ class _Request:
 
     def _learn_name(self, text: str, span: Span) -> None:
         """Note a text that is not pointed at: it goes by a name nevertheless, and a quote must not find it first."""
-        self._known.lines.learn(line_text.split(text), naming.names(span), is_target=False)
+        self._known.lines.learn(_lines(text, span), naming.names(span), is_target=False)
 
     def _learn_unread(self, text: str, span: Span) -> None:
         self._learn_name(text, span)
@@ -242,6 +242,11 @@ def _through(compressors: Sequence[Compressor], text: str, segment: Segment) -> 
             has_lost = has_lost or each.loss is Loss.SOME
             draft = _Draft(shorter, (*draft.by, each.name), whole=text if has_lost else shorter)
     return draft
+
+
+def _lines(text: str, span: Span) -> Lines:
+    is_spaced = span.kind is SpanKind.TOOL_RESULT and naming.spaces_numbers(span.call)
+    return line_text.split(text, is_spaced=is_spaced)
 
 
 def _encoded_if_shorter(sent: str, text: str, literal: bytes) -> bytes | None:

@@ -11,9 +11,12 @@ _LONGER = ((re.compile(r"\W*\w+(?:\W+\w+){0,3}"), 40), (re.compile(r"\W*\w+(?:\W
 _QUOTED_CHARS_MAX = 120
 _ORDINALS = ("", "2nd ", "3rd ")
 SHORTEST_QUOTE = 6
-# `    12\t` of cat -n, `12:` and `12-` of grep -n, `  12→` of reading tools, `12|`.
-_NUMBER = re.compile(r"( *)(\d{1,7})([\t→:|-])")
-_NUMBERED = re.compile(r"^ *\d{1,7}[\t→:|-]", re.MULTILINE)
+# `    12\t` of cat -n, `12:` and `12-` of grep -n, `  12→` of reading tools, `12|`; of searches `L12: ` and `Line 12: `.
+_NUMBER = re.compile(r" *(?:\d{1,7}[\t→:|-]|(?:Line |L)\d{1,7}: )")
+# `12: `, `00012| ` and `12 | ` of tools that read files; of a search the blank is the line's own.
+_SPACED = re.compile(r" *(?:\d{1,7}(?:: ?| ?\| ?|[\t→-])|(?:Line |L)\d{1,7}: )")
+_NUMBERED = re.compile(r"^ *(?:Line |L)?\d{1,7} ?[\t→:|-]", re.MULTILINE)
+_PREFIX = re.compile(r"( *(?:Line |L)?)(\d{1,7})( ?[\t→:|-] ?)")
 _TAG = re.compile(r"</?[a-z_-]+>(?:.{0,40}</[a-z_-]+>)?$")
 _WRAPPER_LINES = 3
 _NEVER = "-"  # no line's number reads so
@@ -59,15 +62,16 @@ class Lines(msgspec.Struct, gc=False):
         return [prefix + content for prefix, content in zip(self.prefixes[begin:end], contents, strict=True)]
 
 
-def split(text: str) -> Lines:
-    r"""Return a text by lines; only `\n` ends one."""
+def split(text: str, *, is_spaced: bool = False) -> Lines:
+    r"""Return a text by lines; only `\n` ends one. `is_spaced`: a blank behind a number's colon belongs to it."""
     raws = text.split("\n")
     if _NUMBERED.search(text) is None:
         return Lines(list[str | None](raws), None)
     contents: list[str | None] = []
     prefixes: list[str] = []
+    number = _SPACED if is_spaced else _NUMBER
     for raw in raws:
-        found = _NUMBER.match(raw)
+        found = number.match(raw)
         size = found.end() if found is not None else 0
         prefixes.append(raw[:size])
         contents.append(raw[size:])
@@ -120,17 +124,21 @@ def best_quote(content: str, rank: Callable[[str], int]) -> str | None:
 
 
 def renumbered(style: str, number: int) -> str:
-    """Return a line's number with what surrounds it, another number in its place; right-aligned if `style` is."""
-    found = _NUMBER.match(style)
+    """Return a line's number with what surrounds it, another number in its place; aligned as `style` is."""
+    found = _PREFIX.fullmatch(style)
     if found is None:
         return ""
-    width = len(found[1]) + len(found[2]) if found[1] else 0
-    return str(number).rjust(width) + found[3]
+    before, digits, behind = found.groups()
+    if digits[0] == "0":
+        return before + str(number).zfill(len(digits)) + behind
+    if before and before[-1] == " " and not before.strip():
+        return str(number).rjust(len(before) + len(digits)) + behind
+    return f"{before}{number}{behind}"
 
 
 def number_of(prefix: str) -> int:
     """Return the number in a line's prefix; -1 for none."""
-    found = _NUMBER.match(prefix)
+    found = _PREFIX.fullmatch(prefix)
     return int(found[2]) if found is not None else -1
 
 

@@ -16,6 +16,7 @@ _NOTATION = re.compile(
 )
 # A path or file name with an extension: `fields.py`, `src/a.tar.gz`; not `0.9.1`, not `2>&1`.
 _FILE = re.compile(r"(?<![\w./@+-])[\w./@+-]*[A-Za-z_-][\w@+-]*\.[A-Za-z]\w{0,6}(?![\w./@+…-])")
+_READERS = re.compile(r"(?:^|_)(?:[Rr]ead|[Vv]iew|[Oo]pen)(?:$|_?[Ff]ile)")
 _SHELLS = frozenset(("bash", "shell", "local_shell", "exec_command", "terminal", "execute", "run", "cmd", "powershell"))
 
 
@@ -28,6 +29,11 @@ def names(span: Span) -> tuple[str, ...]:
     if span.kind is SpanKind.USER_TEXT:
         return (USER,)
     return tuple(dict.fromkeys(_names(span.call))) if span.call is not None else ()
+
+
+def spaces_numbers(call: Call | None) -> bool:
+    """Say whether a blank behind a line's number is the tool's: tools that read files write one, if any, everywhere."""
+    return call is not None and _READERS.search(call.name) is not None
 
 
 def same_output(call: Call, *, times: int, is_whole: bool) -> str:

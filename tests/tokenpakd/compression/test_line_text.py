@@ -28,6 +28,10 @@ from tokenpakd.compression.line_text import (
         ("12-  y = 1", "12-", "  y = 1"),
         ("  12→\tz", "  12→", "\tz"),
         ("12|a", "12|", "a"),
+        ("L12: a", "L12: ", "a"),
+        ("  Line 12:   a", "  Line 12: ", "  a"),
+        ("12:  a", "12:", "  a"),
+        ("L12:a", "", "L12:a"),
         ("12345678:a", "", "12345678:a"),
         ("12 a", "", "12 a"),
         ("x12:a", "", "x12:a"),
@@ -37,6 +41,14 @@ def test_a_number_is_set_aside(line: str, number: str, content: str) -> None:
     lines = split(f"{line}\n7:other")
     assert lines.prefixes == [number, "7:"]
     assert lines.contents == [content, "other"]
+
+
+@pytest.mark.parametrize("prefix", ["12: ", "00012| ", "  12 | ", "12|", "12\t", "  12→"])
+def test_a_reading_tool_s_blank_belongs_to_its_number(prefix: str) -> None:
+    assert split(f"{prefix} a = 1", is_spaced=True).prefixes == [prefix + " " * prefix.endswith(("12|",))]
+    assert number_of(prefix) == 12
+    assert renumbered(prefix, 12) == prefix
+    assert renumbered(prefix, 113) == prefix.replace("012", "113").replace(" 12", "113").replace("12", "113")
 
 
 @pytest.mark.parametrize("text", ["", "a\nb", "a\r\nb\x85c\u2028d\n\n", "1:a\n 2\tb\nc", "\n\n"])
