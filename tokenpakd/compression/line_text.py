@@ -11,7 +11,7 @@ _LONGER = ((re.compile(r"\W*\w+(?:\W+\w+){0,3}"), 40), (re.compile(r"\W*\w+(?:\W
 _QUOTED_CHARS_MAX = 120
 _ORDINALS = ("", "2nd ", "3rd ")
 SHORTEST_QUOTE = 6
-# `    12\t` of cat -n, `12:` and `12-` of grep -n, `  12→` of reading tools, `12|`; of searches `L12: ` and `Line 12: `.
+# `    12\t` of cat -n, `12:` and `12-` of grep -n, `  12→` of reading tools, `12|`; of searches `L12: `, `Line 12: `.
 _NUMBER = re.compile(r" *(?:\d{1,7}[\t→:|-]|(?:Line |L)\d{1,7}: )")
 # `12: `, `00012| ` and `12 | ` of tools that read files; of a search the blank is the line's own.
 _SPACED = re.compile(r" *(?:\d{1,7}(?:: ?| ?\| ?|[\t→-])|(?:Line |L)\d{1,7}: )")
