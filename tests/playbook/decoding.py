@@ -17,8 +17,10 @@ from tokenpakd.compression.segments import Segment, segment_of
 from tokenpakd.compression.values import is_marked
 from tokenpakd.exchange.request import Call, Span, SpanKind
 
-_LINE_POINTER = re.compile(r'\[(\d+) lines as (?:in (.*)|above)(?: [23][nr]d)? "(.*)"(, without numbers)?\]', re.DOTALL)
-_QUOTED = re.compile(r' (?:([23])[nr]d )?"(.*)"', re.DOTALL)
+_LINE_POINTER = re.compile(
+    r'\[(\d+) lines as (?:in (.*)|above)(?: (?:1st|2nd|3rd))? "(.*)"(, without numbers)?\]', re.DOTALL
+)
+_QUOTED = re.compile(r' (?:([123])(?:st|nd|rd) )?"(.*)"', re.DOTALL)
 _BELOW_FIRST = re.compile(r"\[\+(\d+) lines as in (.*), numbers (?:([+-]\d+)|count on)\]", re.DOTALL)
 _WHOLE = re.compile(r"\[same (?:output as|text as in the output of) your .*, unchanged\]", re.DOTALL)
 _NUMBER = re.compile(r"( *(?:Line |L)?)(\d{1,7})( ?[\t→:|-] ?)")
@@ -175,22 +177,24 @@ class _Reader:
             quoted = _QUOTED.fullmatch(told.removeprefix(where)) if told.startswith(where) else None
             if quoted is not None:
                 texts = [text.lines for text in earlier if where.removeprefix("in ") in text.names]
-                nth = int(quoted[1] or 1)
-                yield _from(_nth([above] if where == "above" else texts, quoted[2], nth), count, is_bare=is_bare)
+                found = list(_begin([above] if where == "above" else texts, quoted[2]))
+                if len(found) > 1 and not quoted[1]:
+                    raise Undetermined(line)
+                yield _from(found[int(quoted[1] or 1) - 1], count, is_bare=is_bare) if found else []
 
 
 def _following(below: re.Match[str], first: _Line, earlier: list[_Text]) -> Iterator[list[str]]:
     count = int(below[1])
-    for name in {name for text in earlier for name in text.names} & {below[2]}:
-        for text in (text for text in earlier if name in text.names):
-            place = next((at for at, line in enumerate(text.lines) if line and line.content == first.content), None)
-            if place is not None:
-                lines = [line for line in text.lines[place + 1 : place + 1 + count] if line is not None]
-                yield [
-                    _moved(line, int(below[3]), first.number) if below[3] else _counted(line, nth, first.number)
-                    for nth, line in enumerate(lines, 1)
-                ]
-                break
+    texts = [text.lines for text in earlier if below[2] in text.names]
+    places = [(lines, at) for lines in texts for at, line in enumerate(lines) if line and line.content == first.content]
+    if len(places) > 1:
+        raise Undetermined(first.whole)
+    for found, place in places:
+        lines = [line for line in found[place + 1 : place + 1 + count] if line is not None]
+        yield [
+            _moved(line, int(below[3]), first.number) if below[3] else _counted(line, nth, first.number)
+            for nth, line in enumerate(lines, 1)
+        ]
 
 
 def _moved(line: _Line, shift: int, style: str) -> str:
@@ -221,15 +225,12 @@ def _written(number: int, style: str) -> str:
     return f"{before}{number}{behind}"
 
 
-def _nth(texts: list[list[_Line | None]], quote: str, nth: int) -> list[_Line | None]:
-    """Return the lines from the nth one on that begins with a quote; none where there is no such."""
+def _begin(texts: list[list[_Line | None]], quote: str) -> Iterator[list[_Line | None]]:
+    """Yield the lines from each one on that begins with a quote."""
     for lines in texts:
         for at, line in enumerate(lines):
             if line is not None and line.content.lstrip().startswith(quote):
-                nth -= 1
-                if not nth:
-                    return lines[at:]
-    return []
+                yield lines[at:]
 
 
 def _from(lines: list[_Line | None], count: int, *, is_bare: bool) -> list[str]:

@@ -1,7 +1,7 @@
 """A text by lines, with line numbers set aside: the same code is recognised whatever a viewer wrote before it."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -9,8 +9,9 @@ _HEAD_CHARS = 28
 _HEAD = re.compile(r"\W*\w+(?:\W+\w+)?")
 _LONGER = ((re.compile(r"\W*\w+(?:\W+\w+){0,3}"), 40), (re.compile(r"\W*\w+(?:\W+\w+){0,7}"), 72))
 _QUOTED_CHARS_MAX = 120
-_ORDINALS = ("", "2nd ", "3rd ")
+_ORDINALS = ("1st ", "2nd ", "3rd ")
 SHORTEST_QUOTE = 6
+_SAME_STARTS = 256
 # `    12\t` of cat -n, `12:` and `12-` of grep -n, `  12→` of reading tools, `12|`; of searches `L12: `, `Line 12: `.
 _NUMBER = re.compile(r" *(?:\d{1,7}[\t→:|-]|(?:Line |L)\d{1,7}: )")
 # `12: `, `00012| ` and `12 | ` of tools that read files; of a search the blank is the line's own.
@@ -107,20 +108,41 @@ def quotes(content: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*found, stripped[:_QUOTED_CHARS_MAX])))
 
 
-def best_quote(content: str, rank: Callable[[str], int]) -> str | None:
-    """Return the quotation that finds a line, an ordinal before it where it is not the first of its kind.
+def best_quote(content: str, rank: Callable[[str], tuple[int, bool]]) -> str | None:
+    """Return the quotation that finds a line, an ordinal before it where it is not the only one that begins so.
 
-    `rank(quote)` is the how-manieth line that begins so; 0 where it is not worth counting. None where the line is too
-    short to be recognised, or the fourth of its kind or later however much of it is quoted.
+    `rank(quote)` is the how-manieth line that begins so, 0 where it is not worth counting, and whether there are
+    others. None where the line is too short to be recognised, or the fourth of its kind or later however much of it is
+    quoted.
     """
-    best, lowest = None, len(_ORDINALS) + 1
+    best, lowest, has_others = None, len(_ORDINALS) + 1, False
     for quote in quotes(content):
-        found = rank(quote) if len(quote) >= SHORTEST_QUOTE else 0
+        found, others = rank(quote) if len(quote) >= SHORTEST_QUOTE else (0, False)
         if 0 < found < lowest:
-            best, lowest = quote, found
+            best, lowest, has_others = quote, found, others
         if lowest == 1:
             break
-    return None if best is None else f'{_ORDINALS[lowest - 1]}"{best}"'
+    return None if best is None else f'{_ORDINALS[lowest - 1] if has_others else ""}"{best}"'
+
+
+def rank(
+    contents: Sequence[str | None], starts: Sequence[int], place: int, quote: str, *, is_whole: bool = False
+) -> tuple[int, bool]:
+    """Return the how-manieth of some lines that begin with a quote one is, 0 for far down; and if there are others.
+
+    `starts`: where lines stand that begin nearly so. With `is_whole` they are to equal the quote.
+    """
+    found = others = 0
+    for at in starts[:_SAME_STARTS]:
+        content = contents[at] or ""
+        if content == quote if is_whole else content.lstrip().startswith(quote):
+            if at == place:
+                found = others + 1
+            else:
+                others += 1
+        if found and others:
+            break
+    return found, others > 0 or len(starts) > _SAME_STARTS
 
 
 def renumbered(style: str, number: int) -> str:

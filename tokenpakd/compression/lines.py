@@ -9,8 +9,8 @@ Notation, always a line of its own:
     [12 lines as above "Traceback (most"]               further up in the same text
 
 What it means: among the earlier texts that go by that name, in order, the first line that begins with the quote
-(indentation and line number set aside; or the second, the third), or the first that equals the line that stayed; and
-the lines that follow it there.
+(indentation and line number set aside; `1st`, `2nd` or `3rd` where there are several), or the one that equals the line
+that stayed; and the lines that follow it there.
 `numbers +5`: each line's number is the earlier one's and 5. The encoder looks a pointer up by that rule before it
 uses it, so what is named is what is meant.
 
@@ -24,13 +24,12 @@ from functools import partial
 
 import msgspec
 
-from tokenpakd.compression.line_text import PLAIN, Limits, Lines, agreement, best_quote, inner
+from tokenpakd.compression.line_text import PLAIN, Limits, Lines, agreement, best_quote, inner, rank
 from tokenpakd.compression.own_lines import OwnLines
 from tokenpakd.tokens.estimate import estimate
 
 _CANDIDATES = 16
 _SHORTEST_ANCHOR = 6
-_SAME_STARTS = 256
 _STEP = 32
 _STEPS_PER_LINE = 8
 _TRIES_PER_RUN = 4
@@ -229,7 +228,7 @@ class LineIndex:
         content = self._contents[run.at] or ""
         for name in self._names[bisect_right(self._starts, run.at) - 1]:
             if run.keeps_first:
-                if self._rank(name, run.at, content, is_whole=True) != 1:
+                if self._rank(name, run.at, content, is_whole=True) != (1, False):
                     continue
                 told = f"[+{len(folded)} lines as in {name}, {run.form}]"
                 return told if estimate(told) <= spare else None
@@ -239,8 +238,8 @@ class LineIndex:
                 return told if estimate(told) <= spare and len(told) < len(text) else None
         return None
 
-    def _rank(self, name: str, place: int, quote: str, *, is_whole: bool = False) -> int:
-        """Return the how-manieth of that name's lines which begin with the quote a line is; 0 for far down."""
+    def _rank(self, name: str, place: int, quote: str, *, is_whole: bool = False) -> tuple[int, bool]:
+        """Return the how-manieth of that name's lines which begin with the quote a line is, and if there are others."""
         named = self._named[name]
         starts = named.starts
         while named.read < len(named.blocks):
@@ -249,14 +248,8 @@ class LineIndex:
                 if content is not None and len(content) >= _SHORTEST_ANCHOR:
                     starts.setdefault(content.lstrip()[:_SHORTEST_ANCHOR], []).append(at)
             named.read += 1
-        found = 0
-        for at in starts.get(quote.lstrip()[:_SHORTEST_ANCHOR], ())[:_SAME_STARTS]:
-            content = self._contents[at] or ""
-            if content == quote if is_whole else content.lstrip().startswith(quote):
-                found += 1
-                if at == place:
-                    return found
-        return 0
+        same = starts.get(quote.lstrip()[:_SHORTEST_ANCHOR], ())
+        return rank(self._contents, same, place, quote, is_whole=is_whole)
 
 
 class _Fold:

@@ -3,12 +3,11 @@
 from collections import Counter
 from functools import partial
 
-from tokenpakd.compression.line_text import Limits, Lines, best_quote
+from tokenpakd.compression.line_text import Limits, Lines, best_quote, rank
 from tokenpakd.tokens.estimate import estimate
 
 _CANDIDATES = 8
 _SHORTEST_ANCHOR = 6
-_SAME_STARTS = 256
 _MARGIN_TOKENS = 6
 
 
@@ -73,18 +72,15 @@ class OwnLines:
                 return told if estimate(told) <= estimate(text) - _MARGIN_TOKENS and len(told) < len(text) else None
         return None
 
-    def _rank(self, place: int, until: int, quote: str) -> int:
-        """Return the how-manieth line above `until` that stays and begins with the quote a line is; 0 for far down."""
+    def _rank(self, place: int, until: int, quote: str) -> tuple[int, bool]:
+        """Return the how-manieth line above `until` that stays and begins with the quote a line is, 0 for far down.
+
+        And whether there are others.
+        """
         contents = self._lines.contents
         for at in range(self._read, until):
             content = contents[at]
             if content is not None and len(content) >= _SHORTEST_ANCHOR and not self._folded[at]:
                 self._starts.setdefault(content.lstrip()[:_SHORTEST_ANCHOR], []).append(at)
         self._read = until
-        found = 0
-        for at in self._starts.get(quote[:_SHORTEST_ANCHOR], ())[:_SAME_STARTS]:
-            if (contents[at] or "").lstrip().startswith(quote):
-                found += 1
-                if at == place:
-                    return found
-        return 0
+        return rank(contents, self._starts.get(quote[:_SHORTEST_ANCHOR], ()), place, quote)

@@ -15,6 +15,7 @@ from tokenpakd.compression.line_text import (
     inner,
     number_of,
     quotes,
+    rank,
     renumbered,
     split,
 )
@@ -79,14 +80,24 @@ def test_a_quote_is_as_short_as_it_can_be() -> None:
         "def one_two(self, three, four, five)",
     )
     assert quotes("---") == ()
+    content = "def one_two(self, three, four)"
     ranks = {"def one_two": 3, "def one_two(self, three": 2}
-    assert (
-        best_quote("def one_two(self, three, four)", lambda quote: ranks.get(quote, 0))
-        == '2nd "def one_two(self, three"'
-    )
-    assert best_quote("def one_two(self, three, four)", lambda quote: 1) == '"def one_two"'
-    assert best_quote("def one_two(self, three, four)", lambda quote: 4) is None
-    assert best_quote("a b", lambda quote: 1) is None, "too short to be recognised"
+    assert best_quote(content, lambda quote: (ranks.get(quote, 0), True)) == '2nd "def one_two(self, three"'
+    assert best_quote(content, lambda quote: (1, False)) == '"def one_two"'
+    assert best_quote(content, lambda quote: (1, True)) == '1st "def one_two"'
+    assert best_quote(content, lambda quote: (4, True)) is None
+    assert best_quote("a b", lambda quote: (1, False)) is None, "too short to be recognised"
+
+
+def test_a_line_is_ranked_among_those_that_begin_alike() -> None:
+    contents = ["other", "  def load(a)", None, "def load(b)", "def load(a)"]
+    assert rank(contents, (1, 3, 4), 1, "def load") == (1, True)
+    assert rank(contents, (1, 3, 4), 3, "def load") == (2, True)
+    assert rank(contents, (1, 3, 4), 3, "def load(b)") == (1, False)
+    assert rank(contents, (1, 3, 4), 4, "def load(a)", is_whole=True) == (1, False)
+    assert rank(contents, (1, 3), 4, "def load") == (0, True)
+    assert rank(["def load(a)"] * 300, range(300), 299, "def load") == (0, True), "far down"
+    assert rank(["def load(a)", *["def loud"] * 300], range(301), 0, "def load") == (1, True), "who knows"
 
 
 @pytest.mark.parametrize(

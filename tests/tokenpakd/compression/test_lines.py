@@ -66,9 +66,33 @@ def test_the_second_of_a_kind_is_called_the_second() -> None:
         '[18 lines as in a.py "def load_0(self, value):"]',
     )
     crowd = "\n".join(f"def load_0(self, value): # {n}" for n in range(9))
-    assert _folded(_index(("a.py", f"{crowd}\n{TEXT}")), TEXT) == f'{FILE[0]}\n[17 lines as in a.py "def dump_1"]', (
-        "the next line can be told"
-    )
+    assert (
+        _folded(_index(("a.py", f"{crowd}\n{TEXT}")), TEXT) == f'{FILE[0]}\n[17 lines as in a.py 1st "def dump_1"]'
+    ), "the next line can be told; def dump_13 begins like it"
+
+
+def test_of_several_that_begin_alike_it_is_said_which_is_meant() -> None:
+    """The same function before and after an edit: a reader must not take the other one's lines for these."""
+    old = [
+        "def save(self):",
+        "    self.check_all_fields()",
+        "    self.write_to_disk()",
+        "    return self.result_of_old",
+    ]
+    new = [old[0], "    self.check_nothing()", "    self.write_to_memory()", "    return self.result_of_new"]
+    index = _index(("a.py", "\n".join(old)), ("a.py", "\n".join(new)))
+    assert _folded(index, "\n".join(old)) == '[4 lines as in a.py 1st "def save"]'
+    assert _folded(index, "\n".join(new)) == '[4 lines as in a.py 2nd "def save"]'
+
+
+def test_a_line_that_stayed_finds_its_like_only_where_there_is_one() -> None:
+    """Below a line that stayed no place has to be said, as long as the line stands in one place."""
+    other = "\n".join([FILE[0], *(f"{line} # other" for line in FILE[1:])])
+    index = _index(("a.py", _numbered(FILE, 1)))
+    assert _folded(index, _numbered(FILE, 6)) == f"6:{FILE[0]}\n[+17 lines as in a.py, numbers +5]"
+    index.learn(split(other), ("a.py",))
+    said = _folded(index, _numbered(FILE, 6))
+    assert said == f"6:{FILE[0]}\n7:{FILE[1]}\n[+16 lines as in a.py, numbers +5]"
 
 
 def test_what_no_quote_finds_is_not_pointed_at() -> None:
