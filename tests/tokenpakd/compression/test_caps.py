@@ -40,7 +40,16 @@ def test_rare_line_survives_in_the_middle_too(needle: str) -> None:
         assert needle in short.split("\n")
 
 
-def test_trouble_goes_first_where_every_line_is_rare() -> None:
+@pytest.mark.parametrize(
+    ("calm", "trouble"),
+    [
+        ("is calm", "failed to answer"),
+        ("is calm", "TIMED OUT"),
+        ("is calm", "waits for a Timeout"),
+        ("i\u017f calm", "refu\u017fed to answer"),
+    ],
+)
+def test_trouble_goes_first_where_every_line_is_rare(calm: str, trouble: str) -> None:
     words = [
         "amber",
         "birch",
@@ -56,10 +65,10 @@ def test_trouble_goes_first_where_every_line_is_rare() -> None:
         "lagoon",
     ]
     lines = [
-        f"the {words[number % 12]}{'x' * (number // 12 % 40)} of {words[number // 480 % 12]} is calm"
+        f"the {words[number % 12]}{'x' * (number // 12 % 40)} of {words[number // 480 % 12]} {calm}"
         for number in range(2_400)
     ]
-    lines[1_700] = "the lagoon of amber failed to answer"
+    lines[1_700] = f"the lagoon of amber {trouble}"
     short = shorten("\n".join(lines), Segment.UNKNOWN)
     assert short is not None
     assert lines[1_700] in short.split("\n")

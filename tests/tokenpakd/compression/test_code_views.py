@@ -84,6 +84,23 @@ def test_what_steers_or_warns_stays(comment: str) -> None:
     )
 
 
+def test_python_with_statements_in_its_comments_is_python() -> None:
+    told = "".join(f"# was once written so: total = {number};\n" for number in range(9))
+    short = shorten(told + _PYTHON, Segment.CODE)
+    assert short is not None
+    assert short.startswith("[9 comment lines]\nimport math\n")
+
+
+@pytest.mark.parametrize("end", ["\r\n", " \n", "\t \n"])
+def test_blanks_at_the_end_of_lines_hide_no_script(end: str) -> None:
+    short = shorten(_SCRIPT.replace("\n", end), Segment.CODE)
+    assert short is not None
+    assert [line for line in short.split("\n") if line.endswith(" comment lines]")] == [
+        "[2 comment lines]",
+        "[4 comment lines]",
+    ]
+
+
 @pytest.mark.parametrize("segment", [one for one in Segment if one is not Segment.CODE])
 def test_other_segments_are_left_alone(segment: Segment) -> None:
     assert shorten(_PYTHON, segment) is None

@@ -67,6 +67,13 @@ def test_other_segments_are_left_alone(segment: Segment) -> None:
     assert shorten(_MINIFIED, segment) is None
 
 
+@pytest.mark.parametrize(("chars", "is_cut"), [(299, False), (300, True)])
+def test_lines_of_three_hundred_characters_are_long_wherever_they_stand(chars: int, is_cut: bool) -> None:
+    for lead in ("", "\n" * 299, "x\n" * 150, "a word\n" * 43):
+        text = lead + "\n".join(_BLOB[at : at + chars] for at in range(0, 3_500, chars))
+        assert (shorten(text[: -(3_500 % chars) or None], Segment.UNKNOWN) is not None) is is_cut
+
+
 def test_short_text_is_left_alone() -> None:
     assert shorten(_BLOB[:1_900], Segment.UNKNOWN) is None
 

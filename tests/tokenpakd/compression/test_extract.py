@@ -55,6 +55,21 @@ def test_telling_sentence_survives_everywhere(sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [(" reaches", " \u2014 reaches"), ("request", "requête"), ("service", "сервис"), (" and then", "\xa0and then")],
+)
+def test_words_of_every_alphabet_count_alike(old: str, new: str) -> None:
+    text = _pasted(_PROSE).replace(old, new)
+    short = shorten(text, Segment.NARRATIVE)
+    assert short is not None
+    assert short.startswith("[8 sentences left out]\n\n")
+    needle = "Before the kröte reaches the provider, the service reads every part."
+    short = shorten(f"{needle} {needle}\n\n{text}", Segment.NARRATIVE)
+    assert short is not None
+    assert short.startswith(f"{needle} {needle}\n\n")
+
+
+@pytest.mark.parametrize(
     "block",
     [
         "# The request and the provider\n" + " ".join(_PLAIN),
