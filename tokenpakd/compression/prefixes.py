@@ -5,8 +5,15 @@
     15:import decimal
     16:import math
 
+Where a search shows what stands around its hits, the mark that tells them apart stays on each line:
+
+    [3 lines begin "src/marshmallow/fields.py"]
+    -340-        if isinstance(value, Mapping):
+    :341:            raise ValidationError
+    -342-
+
 Rules of this file:
-- A prefix ends after a colon or a blank, never inside a path, an identifier, a test's name, a URL or a number:
+- A prefix ends after a colon or a blank, or where a hit says that its path ends; never inside a path, an identifier, a test's name, a URL or a number:
   whatever could be quoted later stands whole either in the heading or in the rest.
 - After a blank only where lines are records (file modes, what a package tool does): what is quoted or looked for as a
   line (code behind `path:`, a row of a table, a line of a log) stays in one piece.
@@ -45,6 +52,8 @@ _RECORD = re.compile(r"[-bcdlps](?:[r-][w-][xsStT-]){3}")
 # Who looks for a line of a log looks for all of it, time and level included: 0.0008 of the bill.
 _LOGGED = re.compile(r"(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|TRACE)\b|[\[\d<]")
 _UNCLEAN = re.compile(f"(?!{_CLEAN})", re.DOTALL)
+_HIT = re.compile(r"([^\s\"\x00-\x1f\x7f-\x9f:]{9,400}+):\d{1,7}:")
+_SHOWN = re.compile(r"([:-])\d{1,7}\1")
 
 
 class _Group(msgspec.Struct, frozen=True, gc=False):
@@ -60,7 +69,8 @@ def shorten(text: str, segment: Segment) -> str | None:
     lines = text.split("\n")
     parts: list[str] = []
     at = 0
-    for group in _groups(lines, is_log=segment is Segment.LOG):
+    around = {group.start: group for group in _around_hits(lines)} if segment is Segment.SEARCH else {}
+    for group in _groups(lines, around, is_log=segment is Segment.LOG):
         parts += lines[at : group.start]
         parts.append(_heading(group.end - group.start, group.prefix))
         cut = len(group.prefix)
@@ -96,11 +106,34 @@ def _heading(count: int, prefix: str) -> str:
     return f'[{count} lines begin "{prefix}"]'
 
 
-def _groups(lines: list[str], *, is_log: bool) -> Iterator[_Group]:
-    """Yield groups from top to bottom, each the best one that begins where it does."""
+def _around_hits(lines: list[str]) -> Iterator[_Group]:
+    """Yield what a search shows of one place in a file: hits and the lines beside them, with their numbers."""
+    done = 0
+    for at, line in enumerate(lines):
+        hit = _HIT.match(line) if at >= done else None
+        if hit is None:
+            continue
+        path, cut = hit[1], len(hit[1])
+        start, end = at, at + 1
+        while start > done and lines[start - 1].startswith(path) and _SHOWN.match(lines[start - 1], cut):
+            start -= 1
+        while end < len(lines) and lines[end].startswith(path) and _SHOWN.match(lines[end], cut):
+            end += 1
+        done = end
+        has_others = any(shown[cut] == "-" for shown in lines[start:end])
+        if has_others and estimate(path) * (end - start - 1) - _HEADING_TOKENS >= _MIN_GAIN_TOKENS:
+            yield _Group(start, end, path)
+
+
+def _groups(lines: list[str], around: dict[int, _Group], *, is_log: bool) -> Iterator[_Group]:
+    """Yield groups from top to bottom, each the best one that begins where it does, or the one found before."""
     taken = 0
     for at in _candidates(lines):
         if at < taken:
+            continue
+        if at in around:
+            taken = around[at].end
+            yield around[at]
             continue
         ends = _ends(lines[at], lines[at + 1], is_log=is_log)
         if not ends:

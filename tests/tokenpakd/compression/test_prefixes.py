@@ -71,6 +71,26 @@ src/marshmallow/utils.py:16:from marshmallow.compat import Mapping
     )
 
 
+def test_what_stands_around_hits_keeps_its_marks() -> None:
+    around = "\n".join(
+        f"src/my-2024-01-app/fields.py{mark}{number}{mark}    value = {number}"
+        for number, mark in enumerate("--:--:-", 118)
+    )
+    other = "src/my-2024-01-app/schema.py-7-x\nsrc/my-2024-01-app/schema.py:8:y"
+    text = f"{around}\n--\n{other}"
+    shorter = shorten(text, Segment.SEARCH)
+    assert shorter is not None
+    assert shorter.split("\n")[:4] == [
+        '[7 lines begin "src/my-2024-01-app/fields.py"]',
+        "-118-    value = 118",
+        "-119-    value = 119",
+        ":120:    value = 120",
+    ]
+    assert shorter.endswith(f"\n--\n{other}"), "too little to say"
+    assert restore(shorter) == text
+    assert shorten(text, Segment.LISTING) is None
+
+
 def test_columns_of_a_listing_are_said_once() -> None:
     assert (
         shorten(LISTING, Segment.LISTING)
