@@ -13,8 +13,8 @@ Where a search shows what stands around its hits, the mark that tells them apart
     -342-
 
 Rules of this file:
-- A prefix ends after a colon or a blank, or where a hit says that its path ends; never inside a path, an identifier, a test's name, a URL or a number:
-  whatever could be quoted later stands whole either in the heading or in the rest.
+- A prefix ends after a colon or a blank, or where a hit says that its path ends; never inside a path, an identifier, a
+  test's name, a URL or a number: whatever could be quoted later stands whole either in the heading or in the rest.
 - After a blank only where lines are records (file modes, what a package tool does): what is quoted or looked for as a
   line (code behind `path:`, a row of a table, a line of a log) stays in one piece.
 - Text that already speaks our notation is left alone, so that what is sent has one reading only.
