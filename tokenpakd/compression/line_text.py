@@ -1,6 +1,7 @@
 """A text by lines, with line numbers set aside: the same code is recognised whatever a viewer wrote before it."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -20,6 +21,7 @@ _NUMBERED = re.compile(r"^ *(?:Line |L)?\d{1,7} ?[\t→:|-]", re.MULTILINE)
 _PREFIX = re.compile(r"( *(?:Line |L)?)(\d{1,7})( ?[\t→:|-] ?)")
 _TAG = re.compile(r"</?[a-z_-]+>(?:.{0,40}</[a-z_-]+>)?$")
 _WRAPPER_LINES = 3
+_HEADING = re.compile(r'\[(\d{1,7}) lines begin "')
 _NEVER = "-"  # no line's number reads so
 
 
@@ -88,6 +90,25 @@ def inner(lines: Lines) -> tuple[int, int]:
     while end > max(begin, len(contents) - _WRAPPER_LINES) and _TAG.match(contents[end - 1] or "") is not None:
         end -= 1
     return begin, end
+
+
+def groups(lines: Lines) -> list[tuple[int, int]]:
+    """Return where headings stand that say what the lines below them begin with, and where those end."""
+    found = (
+        (at, _HEADING.match(content))
+        for at, content in enumerate(lines.contents)
+        if content is not None and content.startswith("[")
+    )
+    return [(at, at + 1 + int(said[1])) for at, said in found if said is not None]
+
+
+def unparted(headed: list[tuple[int, int]], begin: int, size: int) -> int:
+    """Return how many lines of a run may go: never a heading without all that stands below it.
+
+    A reader would look for the path of what stays inside of what a pointer stands for.
+    """
+    nth = bisect_left(headed, (begin + size,)) - 1
+    return headed[nth][0] - begin if nth >= 0 and begin <= headed[nth][0] and begin + size < headed[nth][1] else size
 
 
 def head(content: str) -> str:

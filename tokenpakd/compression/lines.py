@@ -24,9 +24,9 @@ from functools import partial
 
 import msgspec
 
-from tokenpakd.compression.line_text import PLAIN, Limits, Lines, agreement, best_quote, inner, rank
+from tokenpakd.compression.line_text import PLAIN, Limits, Lines, agreement, best_quote, groups, inner, rank, unparted
 from tokenpakd.compression.own_lines import OwnLines
-from tokenpakd.tokens.estimate import estimate
+from tokenpakd.tokens.estimate import estimate, estimate_closely
 
 _CANDIDATES = 16
 _SHORTEST_ANCHOR = 6
@@ -141,6 +141,7 @@ class LineIndex:
         places, contents = self._places, lines.contents
         at, last = inner(lines)
         steps = _STEPS_PER_LINE * len(contents) + _CANDIDATES
+        headed = groups(lines)
         fold = _Fold(lines)
         own = OwnLines(lines) if sees_itself else None
         twins = own.twins if own is not None else frozenset[str]()
@@ -149,6 +150,8 @@ class LineIndex:
             content = contents[at] or ""
             known = places.get(content)
             nearer = own.longest(at, last) if own is not None and content in twins else None
+            if nearer is not None and headed:
+                nearer = nearer[0], unparted(headed, at, nearer[1])
             if known is None and nearer is None:
                 if own is not None and content in twins:
                     own.keep(at)
@@ -159,6 +162,7 @@ class LineIndex:
             if known is not None:
                 run, taken = self._longest(lines, at, last, (known,) if isinstance(known, int) else known)
                 steps -= taken
+                run = _Run(run.at, unparted(headed, at, run.size), run.form) if headed else run
             length = max(length, run.size)
             told = self._told(lines, at, run, limits) if run.size else None
             if own is not None and nearer is not None and (told is None or nearer[1] > run.size):
@@ -224,7 +228,7 @@ class LineIndex:
         text = "\n".join(folded)
         if not limits.allow(folded, text):
             return None
-        spare = estimate(text) - _MARGIN_TOKENS
+        spare = estimate_closely(text) - _MARGIN_TOKENS
         content = self._contents[run.at] or ""
         for name in self._names[bisect_right(self._starts, run.at) - 1]:
             if run.keeps_first:

@@ -11,6 +11,7 @@ from tokenpakd.compression.line_text import (
     Limits,
     agreement,
     best_quote,
+    groups,
     head,
     inner,
     number_of,
@@ -18,6 +19,7 @@ from tokenpakd.compression.line_text import (
     rank,
     renumbered,
     split,
+    unparted,
 )
 
 
@@ -68,6 +70,16 @@ def test_a_tool_s_own_tags_are_not_its_output() -> None:
     assert inner(split("a\nb")) == (0, 2)
     assert inner(split("<a>\n<b>")) == (2, 2)
     assert inner(split("<a>\n<b>\n<c>\n<d>\nx"))[0] == 3, "three at most: the rest is somebody's document"
+
+
+def test_a_heading_is_not_parted_from_what_stands_below_it() -> None:
+    lines = split('x\n[2 lines begin "a"]\ny\nz\n[1 lines begin "b"]\nq\n[lines begin "c"]')
+    headed = groups(lines)
+    assert headed == [(1, 4), (4, 6)]
+    assert [unparted(headed, 0, size) for size in range(1, 8)] == [1, 1, 1, 4, 4, 6, 7]
+    assert [unparted(headed, 2, size) for size in range(1, 5)] == [1, 2, 2, 4]
+    assert unparted(headed, 1, 2) == 0
+    assert unparted([], 3, 2) == 2
 
 
 def test_a_quote_is_as_short_as_it_can_be() -> None:

@@ -59,6 +59,16 @@ def test_line_numbers_are_no_obstacle(known: str, text: str, said: str) -> None:
     assert _folded(_index(("a.py", known)), text) == said
 
 
+def test_a_heading_goes_only_with_all_that_stands_below_it() -> None:
+    first, second = ['[3 lines begin "src/a.py:"]', *FILE[:3]], ['[3 lines begin "src/b.py:"]', *FILE[3:6]]
+    index = _index(("rg", "\n".join([*first, *second])))
+    kept = [*second[:3], "5:changed"]
+    assert _folded(index, "\n".join([*first, *kept])) == (
+        '[4 lines as in rg 1st "[3 lines"]\n[3 lines begin "src/b.py:"]\n[2 lines as in rg "def read_3"]\n5:changed'
+    )
+    assert _folded(index, "\n".join([*first, *second])) == '[8 lines as in rg 1st "[3 lines"]'
+
+
 def test_the_second_of_a_kind_is_called_the_second() -> None:
     index = _index(("a.py", f"{FILE[0]} pass\nother\n{TEXT}"))
     assert _folded(index, TEXT) in (
