@@ -4,7 +4,7 @@ from collections import Counter
 from functools import partial
 
 from tokenpakd.compression.line_text import Limits, Lines, best_quote, rank
-from tokenpakd.tokens.estimate import estimate
+from tokenpakd.tokens.estimate import estimate, estimate_closely
 
 _CANDIDATES = 8
 _SHORTEST_ANCHOR = 6
@@ -69,7 +69,11 @@ class OwnLines:
             quote = best_quote(self._lines.contents[place] or "", partial(self._rank, place, at))
             if quote is not None:
                 told = f"[{size} lines as above {quote}]"
-                return told if estimate(told) <= estimate(text) - _MARGIN_TOKENS and len(told) < len(text) else None
+                return (
+                    told
+                    if estimate(told) <= estimate_closely(text) - _MARGIN_TOKENS and len(told) < len(text)
+                    else None
+                )
         return None
 
     def _rank(self, place: int, until: int, quote: str) -> tuple[int, bool]:

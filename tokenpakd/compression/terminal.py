@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 from operator import eq
 
 from tokenpakd.compression.segments import Segment
-from tokenpakd.tokens.estimate import estimate
+from tokenpakd.tokens.estimate import estimate, estimate_closely
 
 _UNTOUCHED = frozenset((Segment.DIFF, Segment.JSON, Segment.PROTECTED))
 _ONLY_COLOURS = frozenset((Segment.FILE_VIEW, Segment.CODE, Segment.CONFIG, Segment.SEARCH, Segment.NARRATIVE))
@@ -133,7 +133,7 @@ def _counted(text: str) -> str:
             until += 1
             index += 1
         more = until - first
-        if more < 2 or estimate(lines[first]) * more - _NOTE_TOKENS < _MIN_GAIN_TOKENS:
+        if more < 2 or estimate_closely(lines[first]) * more - _NOTE_TOKENS < _MIN_GAIN_TOKENS:
             continue
         parts += lines[done : first + 1]
         parts.append(f"[line above {more} more times]")

@@ -7,7 +7,7 @@ import msgspec
 
 from tokenpakd.compression import naming
 from tokenpakd.exchange.request import Call, Span
-from tokenpakd.tokens.estimate import estimate
+from tokenpakd.tokens.estimate import estimate, estimate_closely
 
 _SHORTEST_CHARS = 80
 _MARGIN_TOKENS = 6
@@ -49,7 +49,7 @@ class WholeIndex:
             return None
         times = self._counted.get((first.call.name, first.call.label), 0)
         told = naming.same_output(first.call, times=times, is_whole=span.is_whole and first.is_whole)
-        return told if estimate(text) >= estimate(told) + _MARGIN_TOKENS and len(told) < len(text) else None
+        return told if estimate_closely(text) >= estimate(told) + _MARGIN_TOKENS and len(told) < len(text) else None
 
     def answered(self, span: Span) -> None:
         """Count the call that a result answers: a name borne by several calls is told with its ordinal."""

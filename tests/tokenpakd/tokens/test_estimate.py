@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpakd.tokens.estimate import estimate, estimate_body, estimate_literal, estimate_saved
+from tokenpakd.tokens.estimate import estimate, estimate_body, estimate_closely, estimate_literal, estimate_saved
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "mini-swe-agent"
 
@@ -69,3 +69,13 @@ def test_a_long_literal_is_counted_by_windows_about_as_by_its_whole_text() -> No
     text = "".join(f'def name_{n}(value):\n    return "{n * 7919}" + value  # line {n}\n' for n in range(400))
     sampled, whole = estimate_literal(msgspec.json.encode(text)), estimate(text)
     assert abs(sampled - whole) < 0.05 * whole
+
+
+def test_where_few_tokens_decide_rules_and_indentation_count_little() -> None:
+    plain = "def one(two): return three"
+    assert estimate_closely(plain) == estimate(plain)
+    assert estimate_closely(" " * 40 + plain) <= estimate(plain) + 1
+    assert estimate_closely("=" * 80) <= 2
+    assert estimate_closely("─" * 80) <= 6 < estimate("─" * 80) // 10
+    assert estimate_closely("\n" * 9 + "a" * 30 + "1" * 30) == estimate("\n" * 9 + "a" * 30 + "1" * 30)
+    assert estimate_closely("=" * 5_000) == estimate("=" * 5_000), "of a long text nothing depends on it"
