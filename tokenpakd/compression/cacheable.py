@@ -2,6 +2,10 @@
 
 Counted are the bytes that a client repeats on every later turn: not its cache markers, which move, nor whether it
 wrote a text as a string or as a list with one block. So the answer stays the same when a turn is written anew.
+
+A prompt that is taken for longer than it is shrinks below what is cached, and is billed whole. So a character counts
+once however many bytes it takes, and runs of blanks and marks, many bytes to a token, count half as much as the
+letters beside them.
 """
 
 import re
@@ -17,6 +21,13 @@ _LITERAL = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _CLOSING = re.compile(rb'(?:\s*,\s*"cache_control"\s*:\s*(?:\{[^{}]*\}|null))?(\s*\}\s*\])')
 _SURELY = 4
 """Markers and wrapping are never three quarters of a text: a long one need not be looked through."""
+_AT_SIGHT = 24
+"""And no character takes more than six bytes."""
+_ESCAPE = b"\\u"
+_ESCAPE_BYTES = 6
+_CONTINUED = bytes(range(0x80, 0xC0))
+"""Bytes of UTF-8 that begin no character."""
+_UNTELLING = bytes(code for code in range(0x80) if not chr(code).isalnum()) + _CONTINUED
 
 
 def first_cacheable(body: bytes, look: Look, *, least_bytes: int, masked_spans: int = 0) -> int:
@@ -33,13 +44,16 @@ def first_cacheable(body: bytes, look: Look, *, least_bytes: int, masked_spans: 
         if before >= least_bytes:
             return index
         if index >= masked_spans or span.kind is not SpanKind.TOOL_RESULT:
-            before += span.end - span.start
+            before += _telling(body[span.start : span.end], least_bytes)
         at = span.end
     return len(look.spans)
 
 
 def _repeated(body: bytes, start: int, end: int, least_bytes: int) -> int:
     size = end - start
+    if size >= least_bytes * _AT_SIGHT:
+        return size
+    size = _characters(body[start:end])
     if size >= least_bytes * _SURELY:
         return size
     at = body.find(_KEY, start, end)
@@ -50,6 +64,18 @@ def _repeated(body: bytes, start: int, end: int, least_bytes: int) -> int:
             size -= stop - at + _commas(body, start, at, stop, end)
         at = body.find(_KEY, stop, end)
     return size - _wrapping(body, start, end)
+
+
+def _telling(literal: bytes, least_bytes: int) -> int:
+    """Return what a text counts: its characters, blanks and marks for no more than half its letters."""
+    if len(literal) >= least_bytes * _AT_SIGHT:
+        literal = literal[: least_bytes * _AT_SIGHT]
+    letters = len(literal.translate(None, _UNTELLING)) - (_ESCAPE_BYTES - 2) * literal.count(_ESCAPE)
+    return min(_characters(literal), letters * 3 // 2)
+
+
+def _characters(raw: bytes) -> int:
+    return len(raw.translate(None, _CONTINUED)) - (_ESCAPE_BYTES - 1) * raw.count(_ESCAPE)
 
 
 def _wrapping(body: bytes, start: int, end: int) -> int:

@@ -82,3 +82,31 @@ def test_what_looks_like_a_marker_is_counted_like_one_everywhere() -> None:
 def test_long_texts_are_not_looked_through() -> None:
     body, look = _body("a", system='"cache_control": {}, ' * 50_000)
     assert _first((body, look), 1_000) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        (" " * 3_000, 0),
+        ("=" * 78 + "\n" + "-" * 78, 0),
+        ("word " * 600, 3_000),
+        ("    deep = inside(it)\n" * 100, 1_900),
+        ("\u0441\u043b\u043e\u0432\u043e " * 500, 3_000),
+        ("\u6f22\u5b57" * 1_000, 2_000),
+    ],
+    ids=["blanks", "rules", "words", "code", "letters of two bytes", "letters of three bytes"],
+)
+@pytest.mark.parametrize("ensure_ascii", [True, False], ids=["escaped", "plain"])
+def test_what_takes_many_bytes_to_a_token_counts_less(text: str, counts: int, *, ensure_ascii: bool) -> None:
+    """Or a prompt counts as long enough to be cached, shrinks below that, and is billed whole on every turn."""
+    frame = _body("", "c", ensure_ascii=ensure_ascii)
+    found = _body(text, "c", ensure_ascii=ensure_ascii)
+    empty = max(least for least in range(1, 1_000) if _first(frame, least) <= 1)
+    least = max(least for least in range(1, 9_000) if _first(found, least) <= 1)
+    assert counts <= least - empty <= counts * 1.2 + 100
+
+
+def test_a_long_text_counts_at_sight() -> None:
+    assert _first(_body("\u6f22" * 90_000, "c", ensure_ascii=True), 10_000) == 1
+    assert _first(_body("a", system="\u6f22" * 90_000, ensure_ascii=True), 10_000) == 0
+    assert _first(_body("a", system="\u6f22" * 9_000, ensure_ascii=True), 10_000) == 1
