@@ -4,7 +4,7 @@ Rules this file owns:
 - Whole sentences, in order, at least seven tenths of the tokens kept, and no question decides: a sentence goes only
   when each of its content words stands in two other sentences that stay.
 - Numbers, names, quotes, negations, code and anything that is no running text (headings, lists, tables, quotations,
-  fences) are pinned.
+  fences) are pinned. What stands in a client's own tags, reminders and commands, is no pasted document.
 """
 
 import re
@@ -49,6 +49,7 @@ _LEAST_WORD_CHARS = 4
 _LETTERS = bytes(code | 0x20 if code < 0x80 and chr(code).isalpha() else 0x20 for code in range(256))
 """What ASCII becomes: letters in lower case, blanks for the rest."""
 _ASCII = bytes(range(0x80))
+_TAGGED = re.compile(r"\s*+<[a-z][\w-]*+>")
 _MARK = re.compile(r"\[\d+ sentences? left out\]")
 
 
@@ -62,7 +63,7 @@ class _Sentence(msgspec.Struct, frozen=True, gc=False):
 
 def shorten(text: str, segment: Segment) -> str | None:
     """Return the prose without sentences whose every word stands elsewhere in it; None when that is no clear gain."""
-    if segment is not Segment.NARRATIVE or len(text) < _LEAST_CHARS or _MARK.search(text):
+    if segment is not Segment.NARRATIVE or len(text) < _LEAST_CHARS or _MARK.search(text) or _TAGGED.match(text):
         return None
     before = estimate(text)
     if before <= _LEAST_TOKENS:

@@ -13,6 +13,12 @@ _NAMES = (
     "gemini.md",
     "copilot-instructions.md",
     "conventions.md",
+    "skill.md",
+    ".claude/rules",
+    ".github/instructions",
+    ".kiro/steering",
+    ".roo/rules",
+    ".junie/guidelines",
     ".cursorrules",
     ".cursor/rules",
     ".clinerules",
@@ -31,7 +37,7 @@ def are_named(words: str) -> bool:
     """Say whether an argument of a call names such a file."""
     lowered = words.lower()
     # Nearly no call names such a file; two look-ups settle it.
-    if ".md" not in lowered and "rules" not in lowered:
+    if ".md" not in lowered and "rules" not in lowered:  # true of every name above with what stands in its folder
         return False
     return any(name in lowered for name in _NAMES)
 

@@ -87,6 +87,12 @@ def test_what_is_no_running_text_stays(block: str) -> None:
     assert short.startswith(block + "\n\n")
 
 
+@pytest.mark.parametrize("tag", ["system-reminder", "command-message"])
+def test_what_a_client_says_in_its_own_tags_stays(tag: str) -> None:
+    assert shorten(_pasted(_PROSE), Segment.NARRATIVE) is not None
+    assert shorten(f"<{tag}>\n{_pasted(_PROSE)}\n</{tag}>", Segment.NARRATIVE) is None
+
+
 def test_short_prose_is_left_alone() -> None:
     assert shorten(_pasted(_PROSE[:40]), Segment.NARRATIVE) is None
 
