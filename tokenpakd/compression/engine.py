@@ -25,6 +25,8 @@ BLOCK_BYTES_MAX = 16_000_000
 _SHORTEST_BYTES = 60
 _LEAST_BYTES_PER_TOKEN = 5
 """Nothing is shortened before the smallest prompt that is cached: one that shrinks under it would cost more."""
+_CONFIRMATION_CHARS, _CONFIRMATION_LINES = 400, 3
+"""That a change was made is news each time: `same output as …, unchanged` could be read as if none was."""
 _SHORTEST_MASKED_BYTES = 400
 _READ_AS_WRITTEN = frozenset((Segment.CODE, Segment.CONFIG, Segment.FILE_VIEW, Segment.DIFF))
 """Of a file's text each line stays where it is unless another text has it: a reader follows it top to bottom."""
@@ -160,6 +162,12 @@ class _Request:
             if pointer is None:
                 return _Draft(document.text, document.by, is_folded=document.pointed is not None)
             return _Draft(pointer, ("wholes",), _NOTHING, is_folded=True)
+        if (
+            len(text) < _CONFIRMATION_CHARS
+            and text.count("\n") < _CONFIRMATION_LINES
+            and naming.changes_something(span.call)
+        ):
+            return _Draft(text)
         draft = _through(self._compressors.block_local, text, segment)
         pointer = self._known.wholes.pointer(draft.whole, span)
         if pointer is not None and len(pointer) < len(draft.text):

@@ -16,6 +16,7 @@ _NOTATION = re.compile(
 )
 # A path or file name with an extension: `fields.py`, `src/a.tar.gz`; not `0.9.1`, not `2>&1`.
 _FILE = re.compile(r"(?<![\w./@+-])[\w./@+-]*[A-Za-z_-][\w@+-]*\.[A-Za-z]\w{0,6}(?![\w./@+…-])")
+_CHANGES = re.compile(r"edit|write|replace|insert|delete|create|update|patch|todo", re.IGNORECASE)
 _READERS = re.compile(r"(?:^|_)(?:[Rr]ead|[Vv]iew|[Oo]pen)(?:$|_?[Ff]ile)")
 _SHELLS = frozenset(("bash", "shell", "local_shell", "exec_command", "terminal", "execute", "run", "cmd", "powershell"))
 
@@ -29,6 +30,11 @@ def names(span: Span) -> tuple[str, ...]:
     if span.kind is SpanKind.USER_TEXT:
         return (USER,)
     return tuple(dict.fromkeys(_names(span.call))) if span.call is not None else ()
+
+
+def changes_something(call: Call | None) -> bool:
+    """Say whether a call changes something: that it did so is news each time, however it was said before."""
+    return call is not None and _CHANGES.search(call.name) is not None
 
 
 def spaces_numbers(call: Call | None) -> bool:

@@ -73,6 +73,15 @@ def test_what_the_model_wrote_stays_and_is_pointed_at() -> None:
     assert _texts(request)[-1] == '[40 lines as in a.py "def function_0"]\nmore'
 
 
+@pytest.mark.parametrize(("tool", "by"), [(b"Edit", ()), (b"TodoWrite", ()), (b"bash", ("wholes",))])
+def test_that_something_was_changed_is_said_anew_each_time(tool: bytes, by: tuple[str, ...]) -> None:
+    said = "The file /home/dev/projects/app/src/app/fields.py has been updated successfully, as was asked for. " * 2
+    body, _ = _request(("src/app/fields.py", said), ("src/app/fields.py", said))
+    body = body.replace(b'"bash"', b'"%b"' % tool)
+    look = dialect(DialectName.ANTHROPIC).look(body, want_spans=True, path=b"/v1/messages")
+    assert engine.compress(body, look, None, HYBRID).verdicts[-1].by == by
+
+
 def test_a_user_s_text_is_shortened_only_where_it_stands_above() -> None:
     request = _request(("cat a.py", FILE))
     document = json.loads(request[0])

@@ -2,7 +2,15 @@
 
 import pytest
 
-from tokenpakd.compression.naming import USER, left_out, names, same_output, speaks_notation
+from tokenpakd.compression.naming import (
+    USER,
+    changes_something,
+    left_out,
+    names,
+    same_output,
+    spaces_numbers,
+    speaks_notation,
+)
 from tokenpakd.exchange.request import Call, Span, SpanKind
 
 
@@ -79,3 +87,21 @@ def test_a_masked_output_says_whose_it_was() -> None:
 )
 def test_our_own_words_are_recognised(text: str, *, is_ours: bool) -> None:
     assert speaks_notation(text) is is_ours
+
+
+@pytest.mark.parametrize("name", ["Read", "read", "read_file", "view", "open_file", "mcp__fs__read_file"])
+def test_tools_that_read_files_write_a_blank_behind_numbers(name: str) -> None:
+    assert spaces_numbers(Call(name, "a.py"))
+    assert not changes_something(Call(name, "a.py"))
+
+
+@pytest.mark.parametrize("name", ["Bash", "grep", "search_thread", "overview", "reader"])
+def test_other_tools_do_not(name: str) -> None:
+    assert not spaces_numbers(Call(name, "a.py"))
+    assert not spaces_numbers(None)
+
+
+@pytest.mark.parametrize("name", ["Edit", "MultiEdit", "Write", "TodoWrite", "replace", "write_file", "apply_patch"])
+def test_tools_that_change_something(name: str) -> None:
+    assert changes_something(Call(name, "a.py"))
+    assert not changes_something(None)
