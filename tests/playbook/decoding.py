@@ -187,14 +187,13 @@ def _following(below: re.Match[str], first: _Line, earlier: list[_Text]) -> Iter
     count = int(below[1])
     texts = [text.lines for text in earlier if below[2] in text.names]
     places = [(lines, at) for lines in texts for at, line in enumerate(lines) if line and line.content == first.content]
-    if len(places) > 1:
-        raise Undetermined(first.whole)
     for found, place in places:
         lines = [line for line in found[place + 1 : place + 1 + count] if line is not None]
-        yield [
-            _moved(line, int(below[3]), first.number) if below[3] else _counted(line, nth, first.number)
-            for nth, line in enumerate(lines, 1)
-        ]
+        if len(found) > place + 1 and found[place + 1] is not None:
+            yield [
+                _moved(line, int(below[3]), first.number) if below[3] else _counted(line, nth, first.number)
+                for nth, line in enumerate(lines, 1)
+            ]
 
 
 def _moved(line: _Line, shift: int, style: str) -> str:

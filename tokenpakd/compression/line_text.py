@@ -12,7 +12,7 @@ _LONGER = ((re.compile(r"\W*\w+(?:\W+\w+){0,3}"), 40), (re.compile(r"\W*\w+(?:\W
 _QUOTED_CHARS_MAX = 120
 _ORDINALS = ("1st ", "2nd ", "3rd ")
 SHORTEST_QUOTE = 6
-_SAME_STARTS = 256
+SAME_STARTS = 256
 # `    12\t` of cat -n, `12:` and `12-` of grep -n, `  12→` of reading tools, `12|`; of searches `L12: `, `Line 12: `.
 _NUMBER = re.compile(r" *(?:\d{1,7}[\t→:|-]|(?:Line |L)\d{1,7}: )")
 # `12: `, `00012| ` and `12 | ` of tools that read files; of a search the blank is the line's own.
@@ -146,24 +146,21 @@ def best_quote(content: str, rank: Callable[[str], tuple[int, bool]]) -> str | N
     return None if best is None else f'{_ORDINALS[lowest - 1] if has_others else ""}"{best}"'
 
 
-def rank(
-    contents: Sequence[str | None], starts: Sequence[int], place: int, quote: str, *, is_whole: bool = False
-) -> tuple[int, bool]:
+def rank(contents: Sequence[str | None], starts: Sequence[int], place: int, quote: str) -> tuple[int, bool]:
     """Return the how-manieth of some lines that begin with a quote one is, 0 for far down; and if there are others.
 
-    `starts`: where lines stand that begin nearly so. With `is_whole` they are to equal the quote.
+    `starts`: where lines stand that begin nearly so.
     """
     found = others = 0
-    for at in starts[:_SAME_STARTS]:
-        content = contents[at] or ""
-        if content == quote if is_whole else content.lstrip().startswith(quote):
+    for at in starts[:SAME_STARTS]:
+        if (contents[at] or "").lstrip().startswith(quote):
             if at == place:
                 found = others + 1
             else:
                 others += 1
         if found and others:
             break
-    return found, others > 0 or len(starts) > _SAME_STARTS
+    return found, others > 0 or len(starts) > SAME_STARTS
 
 
 def renumbered(style: str, number: int) -> str:

@@ -10,7 +10,7 @@ Notation, always a line of its own:
 
 What it means: among the earlier texts that go by that name, in order, the first line that begins with the quote
 (indentation and line number set aside; `1st`, `2nd` or `3rd` where there are several), or the one that equals the line
-that stayed; and the lines that follow it there.
+that stayed and goes on; and the lines that follow it there.
 `numbers +5`: each line's number is the earlier one's and 5. The encoder looks a pointer up by that rule before it
 uses it, so what is named is what is meant.
 
@@ -24,8 +24,19 @@ from functools import partial
 
 import msgspec
 
-from tokenpakd.compression.line_text import PLAIN, Limits, Lines, agreement, best_quote, groups, inner, rank, unparted
-from tokenpakd.compression.own_lines import OwnLines
+from tokenpakd.compression.line_text import (
+    PLAIN,
+    SAME_STARTS,
+    Limits,
+    Lines,
+    agreement,
+    best_quote,
+    groups,
+    inner,
+    rank,
+    unparted,
+)
+from tokenpakd.compression.own_lines import Fold, Folded, OwnLines
 from tokenpakd.tokens.estimate import estimate, estimate_closely
 
 _CANDIDATES = 16
@@ -33,15 +44,8 @@ _SHORTEST_ANCHOR = 6
 _STEP = 32
 _STEPS_PER_LINE = 8
 _TRIES_PER_RUN = 4
+_MOST_COPIES = 16
 _MARGIN_TOKENS = 6
-
-
-class Folded(msgspec.Struct, gc=False):
-    """A text with pointers, and its lines as they are to be learned once it is sent."""
-
-    text: str
-    lines: Lines
-    pointers: int
 
 
 class _Named(msgspec.Struct):
@@ -142,7 +146,7 @@ class LineIndex:
         at, last = inner(lines)
         steps = _STEPS_PER_LINE * len(contents) + _CANDIDATES
         headed = groups(lines)
-        fold = _Fold(lines)
+        fold = Fold(lines)
         own = OwnLines(lines) if sees_itself else None
         twins = own.twins if own is not None else frozenset[str]()
         tries, tried_until = 0, 0
@@ -232,7 +236,7 @@ class LineIndex:
         content = self._contents[run.at] or ""
         for name in self._names[bisect_right(self._starts, run.at) - 1]:
             if run.keeps_first:
-                if self._rank(name, run.at, content, is_whole=True) != (1, False):
+                if not self._leads_to(name, run):
                     continue
                 told = f"[+{len(folded)} lines as in {name}, {run.form}]"
                 return told if estimate(told) <= spare else None
@@ -242,8 +246,30 @@ class LineIndex:
                 return told if estimate(told) <= spare and len(told) < len(text) else None
         return None
 
-    def _rank(self, name: str, place: int, quote: str, *, is_whole: bool = False) -> tuple[int, bool]:
+    def _leads_to(self, name: str, run: _Run) -> bool:
+        """Say whether a run is found under a name by its first line: that is the first such, and no other goes on."""
+        contents, content = self._contents, self._contents[run.at] or ""
+        is_found, others = False, 0
+        for at in self._alike(name, content)[:SAME_STARTS]:
+            if at == run.at:
+                is_found = True
+            elif contents[at] == content:
+                if not is_found:
+                    return False
+                if contents[at + 1] is None:  # what was folded behind it is not there to be taken for the run
+                    continue
+                others += 1
+                copy = contents[at : at + run.size]
+                if others > _MOST_COPIES or copy != contents[run.at : run.at + run.size]:
+                    return False
+        return is_found
+
+    def _rank(self, name: str, place: int, quote: str) -> tuple[int, bool]:
         """Return the how-manieth of that name's lines which begin with the quote a line is, and if there are others."""
+        return rank(self._contents, self._alike(name, quote), place, quote)
+
+    def _alike(self, name: str, quote: str) -> Sequence[int]:
+        """Return where that name's lines stand which begin nearly like a quote."""
         named = self._named[name]
         starts = named.starts
         while named.read < len(named.blocks):
@@ -252,38 +278,4 @@ class LineIndex:
                 if content is not None and len(content) >= _SHORTEST_ANCHOR:
                     starts.setdefault(content.lstrip()[:_SHORTEST_ANCHOR], []).append(at)
             named.read += 1
-        same = starts.get(quote.lstrip()[:_SHORTEST_ANCHOR], ())
-        return rank(self._contents, same, place, quote, is_whole=is_whole)
-
-
-class _Fold:
-    """A text while runs of it are being replaced."""
-
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-        self._done = 0
-        self._texts: list[str] = []
-        self._contents: list[str | None] = []
-        self._prefixes: list[str] = []
-        self._pointers = 0
-
-    def replace(self, begin: int, end: int, told: str) -> None:
-        self._keep(begin)
-        self._done = end
-        self._texts.append(told)
-        self._contents.append(None)
-        self._prefixes.append("")
-        self._pointers += 1
-
-    def finished(self) -> Folded | None:
-        if not self._pointers:
-            return None
-        self._keep(len(self._lines.contents))
-        prefixes = None if self._lines.prefixes is None else self._prefixes
-        return Folded("\n".join(self._texts), Lines(self._contents, prefixes), self._pointers)
-
-    def _keep(self, end: int) -> None:
-        lines, begin = self._lines, self._done
-        self._texts += lines.raw(begin, end)
-        self._contents += lines.contents[begin:end]
-        self._prefixes += lines.prefixes[begin:end] if lines.prefixes is not None else [""] * (end - begin)
+        return starts.get(quote.lstrip()[:_SHORTEST_ANCHOR], ())

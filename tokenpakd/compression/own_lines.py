@@ -1,7 +1,9 @@
-"""The lines of one text that stay in it, while it is being folded: a run may repeat what stands further up."""
+"""The lines of one text that stay in it while it is being folded: a run may repeat what stands further up."""
 
 from collections import Counter
 from functools import partial
+
+import msgspec
 
 from tokenpakd.compression.line_text import Limits, Lines, best_quote, rank
 from tokenpakd.tokens.estimate import estimate, estimate_closely
@@ -9,6 +11,14 @@ from tokenpakd.tokens.estimate import estimate, estimate_closely
 _CANDIDATES = 8
 _SHORTEST_ANCHOR = 6
 _MARGIN_TOKENS = 6
+
+
+class Folded(msgspec.Struct, gc=False):
+    """A text with pointers, and its lines as they are to be learned once it is sent."""
+
+    text: str
+    lines: Lines
+    pointers: int
 
 
 class OwnLines:
@@ -88,3 +98,36 @@ class OwnLines:
                 self._starts.setdefault(content.lstrip()[:_SHORTEST_ANCHOR], []).append(at)
         self._read = until
         return rank(contents, self._starts.get(quote[:_SHORTEST_ANCHOR], ()), place, quote)
+
+
+class Fold:
+    """A text while runs of it are being replaced."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._done = 0
+        self._texts: list[str] = []
+        self._contents: list[str | None] = []
+        self._prefixes: list[str] = []
+        self._pointers = 0
+
+    def replace(self, begin: int, end: int, told: str) -> None:
+        self._keep(begin)
+        self._done = end
+        self._texts.append(told)
+        self._contents.append(None)
+        self._prefixes.append("")
+        self._pointers += 1
+
+    def finished(self) -> Folded | None:
+        if not self._pointers:
+            return None
+        self._keep(len(self._lines.contents))
+        prefixes = None if self._lines.prefixes is None else self._prefixes
+        return Folded("\n".join(self._texts), Lines(self._contents, prefixes), self._pointers)
+
+    def _keep(self, end: int) -> None:
+        lines, begin = self._lines, self._done
+        self._texts += lines.raw(begin, end)
+        self._contents += lines.contents[begin:end]
+        self._prefixes += lines.prefixes[begin:end] if lines.prefixes is not None else [""] * (end - begin)

@@ -106,7 +106,7 @@ def test_a_line_is_ranked_among_those_that_begin_alike() -> None:
     assert rank(contents, (1, 3, 4), 1, "def load") == (1, True)
     assert rank(contents, (1, 3, 4), 3, "def load") == (2, True)
     assert rank(contents, (1, 3, 4), 3, "def load(b)") == (1, False)
-    assert rank(contents, (1, 3, 4), 4, "def load(a)", is_whole=True) == (1, False)
+    assert rank(contents, (1, 3, 4), 4, "def load(a)") == (2, True)
     assert rank(contents, (1, 3), 4, "def load") == (0, True)
     assert rank(["def load(a)"] * 300, range(300), 299, "def load") == (0, True), "far down"
     assert rank(["def load(a)", *["def loud"] * 300], range(301), 0, "def load") == (1, True), "who knows"

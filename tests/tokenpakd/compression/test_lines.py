@@ -95,10 +95,16 @@ def test_of_several_that_begin_alike_it_is_said_which_is_meant() -> None:
     assert _folded(index, "\n".join(new)) == '[4 lines as in a.py 2nd "def save"]'
 
 
-def test_a_line_that_stayed_finds_its_like_only_where_there_is_one() -> None:
-    """Below a line that stayed no place has to be said, as long as the line stands in one place."""
+def test_a_line_that_stayed_finds_its_like_only_where_one_goes_on() -> None:
+    """Below a line that stayed no place is said: there is to be one only. What was folded itself is none."""
     other = "\n".join([FILE[0], *(f"{line} # other" for line in FILE[1:])])
     index = _index(("a.py", _numbered(FILE, 1)))
+    for shift in range(1, 9):
+        found = index.fold(split(_numbered(FILE, 1 + shift)), TOOL_OUTPUT)
+        assert found is not None
+        assert found.text == f"{1 + shift}:{FILE[0]}\n[+17 lines as in a.py, numbers +{shift}]"
+        index.learn(found.lines, ("a.py",))
+    index.learn(split(_numbered(FILE, 30)), ("a.py",))
     assert _folded(index, _numbered(FILE, 6)) == f"6:{FILE[0]}\n[+17 lines as in a.py, numbers +5]"
     index.learn(split(other), ("a.py",))
     said = _folded(index, _numbered(FILE, 6))
