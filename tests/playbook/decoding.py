@@ -185,15 +185,24 @@ class _Reader:
 
 def _following(below: re.Match[str], first: _Line, earlier: list[_Text]) -> Iterator[list[str]]:
     count = int(below[1])
-    texts = [text.lines for text in earlier if below[2] in text.names]
-    places = [(lines, at) for lines in texts for at, line in enumerate(lines) if line and line.content == first.content]
-    for found, place in places:
-        lines = [line for line in found[place + 1 : place + 1 + count] if line is not None]
-        if len(found) > place + 1 and found[place + 1] is not None:
-            yield [
-                _moved(line, int(below[3]), first.number) if below[3] else _counted(line, nth, first.number)
-                for nth, line in enumerate(lines, 1)
-            ]
+    for lines in (text.lines for text in earlier if below[2] in text.names):
+        for place, line in enumerate(lines):
+            if line is None or line.content != first.content or not _is_moved(line, below[3], first.number):
+                continue
+            found = [line for line in lines[place + 1 : place + 1 + count] if line is not None]
+            if lines[place + 1 : place + 2] not in ([], [None]):
+                yield [
+                    _moved(line, int(below[3]), first.number) if below[3] else _counted(line, nth, first.number)
+                    for nth, line in enumerate(found, 1)
+                ]
+
+
+def _is_moved(line: _Line, shift: str | None, style: str) -> bool:
+    """Say whether a line's number is the one that a pointer below a line that stayed begins with."""
+    number, moved = _NUMBER.fullmatch(line.number), _NUMBER.fullmatch(style)
+    if number is None or shift is None:
+        return number is None and shift is None
+    return moved is not None and int(number[2]) + int(shift) == int(moved[2])
 
 
 def _moved(line: _Line, shift: int, style: str) -> str:
