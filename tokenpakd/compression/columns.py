@@ -13,6 +13,7 @@ Rules of this file:
 - A document that uses the name `_cols` itself is left alone; so are code and configuration: they stay as in files.
 """
 
+import operator
 from collections.abc import Sequence
 from itertools import chain
 from typing import TypeAlias, cast
@@ -50,7 +51,10 @@ _MIN_GAIN_TOKENS = 2
 # Bytes where tokens follow from them: what goes is keys with their marks, at most 4 bytes to a token.
 _MIN_TABLE_GAIN_BYTES = 16
 _MIN_TABLE_GAIN_PERCENT = 5
+_MIN_ENTRIES = 2
 _MIN_CONSTANT_GAIN_BYTES = 12
+# The names of both parts with their marks: `{"_cols":` and `,"_rows":` and `}` for two braces and a colon to each key.
+_PAIR_BYTES = 21
 _MIN_CONSTANT_ROWS = 3
 _ALL_BYTES = 32
 _PLACE_BYTES = 4
@@ -61,7 +65,7 @@ _MAX_FOLDED_DEPTH = 10
 _ENCODE = msgspec.json.encode
 _CONTAINERS = frozenset((dict, list))
 
-_Column: TypeAlias = tuple[Header, list[JsonValue]]
+_Column: TypeAlias = tuple[Header, Sequence[JsonValue]]
 
 
 def shorten(text: str, segment: Segment) -> str | None:
@@ -78,10 +82,13 @@ def shortened(document: Document, text: str) -> str | None:
         plain = json_text.written(document)
         if _NOTATION in plain:
             return None
-        table = folded(document)
-        short = json_text.written(table)
-        if short != plain and json_text.written(_unfolded(table)) != plain:
-            return None
+        if not document.is_lines and "[{" not in plain and plain.count(":{") < _MIN_ENTRIES:
+            short = plain  # no two objects stand side by side
+        else:
+            table = folded(document)
+            short = json_text.written(table)
+            if not _comes_back(document, table, plain):
+                return None
     except ValueError:
         return None
     return short if is_clearly_shorter(short, text) else None
@@ -98,6 +105,26 @@ def restore(text: str) -> str:
     return text if document is None else json_text.written(_unfolded(document))
 
 
+def _comes_back(document: Document, table: Document, plain: str) -> bool:
+    if document.is_lines:
+        return json_text.written(_unfolded(table)) == plain
+    return _is_restored(document.value, table.value)
+
+
+def _is_restored(value: JsonValue, short: JsonValue) -> bool:
+    """Return whether all that stands in place of something else gives it back, byte for byte."""
+    if value is short:
+        return True
+    if type(short) is dict and COLS in short:
+        return _ENCODE(restored(short)) == _ENCODE(value)
+    if type(short) is dict and type(value) is dict:
+        others = [pair for pair in zip(value.values(), short.values(), strict=False) if pair[0] is not pair[1]]
+        return [*short] == [*value] and all(_is_restored(*pair) for pair in others)
+    if type(short) is list and type(value) is list:
+        return len(short) == len(value) and all(map(_is_restored, value, short))
+    return False
+
+
 def _unfolded(document: Document) -> Document:
     value = document.value
     is_lines = document.is_lines or (type(value) is dict and COLS in value and LINES in value)
@@ -109,7 +136,7 @@ def folded(document: Document) -> Document:
     value = document.value
     if not document.is_lines:
         whole = cast(JsonWhole, _folded(value, _MAX_FOLDED_DEPTH))
-        return Document(document.before, whole, document.after)
+        return document if whole is value else Document(document.before, whole, document.after)
     rows = _objects(cast(list[JsonValue], value))
     table = _shorter(_table(rows, LINES, _MAX_FOLDED_DEPTH), value) if rows is not None else None
     if table is not None:
@@ -122,30 +149,43 @@ def _folded(value: JsonValue, depth: int) -> JsonValue:
     if depth == 0 or not value:
         return value
     if type(value) is dict:
+        if _CONTAINERS.isdisjoint(map(type, value.values())):
+            return value
         first = next(iter(value.values()))
         is_entries = type(first) is dict and len(value) > 1 and KEY not in first
         rows = _objects(list(value.values())) if is_entries else None
         table = _shorter(_entries(value, rows, depth - 1), value) if rows is not None else None
-        return dict(zip(value, _cells(list(value.values()), depth - 1), strict=True)) if table is None else table
+        if table is not None:
+            return table
+        below = list(value.values())
+        cells = _cells(below, depth - 1)
+        return value if cells is below else dict(zip(value, cells, strict=True))
     if type(value) is list:
         kind = type(value[0])
         rows = _objects(value) if kind is dict and len(value) > 1 else None
+        if rows is not None and len(rows) == 2 and _are_plain_and_differ(rows[0], rows[1]):
+            return _pair(rows[0], rows[1], value)
         wide = _groups(value, depth - 1) if kind is list else rows and _table(rows, ROWS, depth - 1)
         table = _shorter(wide, value) if wide else None
-        return _cells(value, depth - 1) if table is None else table
+        return cast(list[JsonValue], _cells(value, depth - 1)) if table is None else table
     return value
 
 
-def _cells(values: list[JsonValue], depth: int) -> list[JsonValue]:
-    if _CONTAINERS.isdisjoint(map(type, values)):
+def _cells(values: Sequence[JsonValue], depth: int) -> Sequence[JsonValue]:
+    """Return the values with columns in them; as they came where none has any."""
+    if depth == 0 or _CONTAINERS.isdisjoint(map(type, values)):
         return values
-    return [_folded(value, depth) if type(value) is dict or type(value) is list else value for value in values]
+    found = [_folded(value, depth) if type(value) is dict or type(value) is list else value for value in values]
+    return values if all(map(operator.is_, found, values)) else found
 
 
 def _objects(values: Sequence[JsonValue]) -> list[JsonObject] | None:
     """Return the values where all are objects with the same keys in the same order, none of them with a dot."""
     first = values[0] if values else None
     if type(first) is not dict or not first or "." in "".join(first):
+        return None
+    last = values[-1]
+    if type(last) is not dict or last.keys() != first.keys():
         return None
     if set(map(type, values)) != {dict} or len(set(map(tuple, cast(Sequence[JsonObject], values)))) != 1:
         return None
@@ -159,9 +199,27 @@ def _shorter(table: JsonObject, value: JsonValue) -> JsonObject | None:
 
 
 def _table(rows: list[JsonObject], name: str, depth: int) -> JsonObject:
-    columns = list(chain.from_iterable(_columns(key, [row[key] for row in rows], depth) for key in rows[0]))
+    columns: list[_Column] = []
+    for key, cells in zip(rows[0], zip(*map(dict.values, rows), strict=True), strict=True):
+        if _CONTAINERS.isdisjoint(map(type, cells)):
+            columns.append((key, cells))
+        else:
+            columns += _columns(key, cells, depth)
     table, columns = _hoisted(columns, len(rows))
     return {**table, name: _without_repeats(_across(columns, len(rows)))}
+
+
+def _are_plain_and_differ(first: JsonObject, second: JsonObject) -> bool:
+    return _CONTAINERS.isdisjoint(map(type, chain(first.values(), second.values()))) and first != second
+
+
+def _pair(first: JsonObject, second: JsonObject, value: list[JsonValue]) -> JsonValue:
+    """Return the table of two objects, where nothing can be hoisted or folded; its gain is known beforehand."""
+    keys: list[JsonValue] = [*first]
+    gain = len(_ENCODE(keys)) - _PAIR_BYTES
+    if gain < _MIN_TABLE_GAIN_BYTES or gain * 100 < len(_ENCODE(value)) * _MIN_TABLE_GAIN_PERCENT:
+        return value
+    return {COLS: keys, ROWS: [[*first.values()], [*second.values()]]}
 
 
 def _entries(value: JsonObject, rows: list[JsonObject], depth: int) -> JsonObject:
@@ -181,17 +239,17 @@ def _groups(value: list[JsonValue], depth: int) -> JsonObject | None:
     return table
 
 
-def _columns(name: str, cells: list[JsonValue], depth: int) -> list[_Column]:
+def _columns(name: str, cells: Sequence[JsonValue], depth: int) -> list[_Column]:
     """Return the columns that one key of all rows becomes: several where its values are objects of one kind."""
     kind = type(cells[0])
     if kind is not dict and kind is not list:
         return [(name, _cells(cells, depth))]
     objects = _objects(cells)
     if objects is not None:
-        parts = (_columns(f"{name}.{key}", [cell[key] for cell in objects], depth) for key in objects[0])
-        return list(chain.from_iterable(parts))
+        below = zip(objects[0], zip(*map(dict.values, objects), strict=True), strict=True)
+        return list(chain.from_iterable(_columns(f"{name}.{key}", part, depth) for key, part in below))
     if depth > 0 and set(map(type, cells)) == {list}:
-        lists = cast(list[list[JsonValue]], cells)
+        lists = cast(Sequence[list[JsonValue]], cells)
         rows = _objects(list(chain.from_iterable(lists)))
         if rows is not None and len(rows) > 1:
             inner = list(chain.from_iterable(_columns(key, [row[key] for row in rows], depth - 1) for key in rows[0]))
@@ -208,12 +266,12 @@ def _across(columns: list[_Column], count: int) -> list[Row]:
 
 def _hoisted(columns: list[_Column], count: int) -> tuple[JsonObject, list[_Column]]:
     """Return the head of a table and the columns that its rows hold."""
+    if count < _MIN_CONSTANT_ROWS:
+        return {COLS: cast(list[JsonValue], [title for title, _ in columns])}, columns
     constants: JsonObject = {}
     places: list[JsonValue] = []
     left = columns[:1]  # what a row is known by stays in it
     gain = 0
-    if count < _MIN_CONSTANT_ROWS:
-        return {COLS: cast(list[JsonValue], [title for title, _ in columns])}, columns
     for place, (title, cells) in enumerate(columns[1:], 1):
         saved = (count - 1) * len(_ENCODE(cells[0])) if type(title) is str and _is_constant(cells) else 0
         if type(title) is str and saved >= _MIN_CONSTANT_GAIN_BYTES:
@@ -228,7 +286,7 @@ def _hoisted(columns: list[_Column], count: int) -> tuple[JsonObject, list[_Colu
     return {ALL: constants, ALL_AT: places, COLS: titles}, left
 
 
-def _is_constant(cells: list[JsonValue]) -> bool:
+def _is_constant(cells: Sequence[JsonValue]) -> bool:
     first = cells[0]
     if type(first) is dict or type(first) is list or cells[-1] != first:
         return False
@@ -238,11 +296,11 @@ def _is_constant(cells: list[JsonValue]) -> bool:
 
 def _without_repeats(rows: list[Row]) -> list[JsonValue]:
     """Return the rows with a pointer in place of each that stands above already."""
+    if _begin_apart(rows):
+        return [*rows]
     above: dict[str, str] = {}
     blurred: set[str] = set()
     found: list[JsonValue] = []
-    if len(set(map(row_name, rows))) == len(rows):
-        return [*rows]
     for row in rows:
         name, text = row_name(row), json_text.write(row)
         if name is None or above.setdefault(name, text) is text:
@@ -255,3 +313,11 @@ def _without_repeats(rows: list[Row]) -> list[JsonValue]:
         else:
             found.append(f"{SAME_START}{name}{SAME_END}")
     return found
+
+
+def _begin_apart(rows: list[Row]) -> bool:
+    """Return whether no two rows go by one name."""
+    kinds = {type(row[0]) if row else None for row in rows}
+    if kinds == {str} or kinds == {int}:
+        return len({cast(str | int, row[0]) for row in rows}) == len(rows)
+    return len(set(map(row_name, rows))) == len(rows)

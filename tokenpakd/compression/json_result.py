@@ -49,11 +49,9 @@ def encode(text: str, segment: Segment, index: ValueIndex) -> Encoded | None:
     try:
         pointed_from, has_pointers = index.encode(document)
         plain = columns.shortened(document, text)
-        pointed = columns.shortened(pointed_from, text) if has_pointers else None
+        pointed = columns.shortened(pointed_from, plain or text) if has_pointers else None
     except ValueError:
         return None
-    if pointed is not None and not columns.is_clearly_shorter(pointed, plain or text):
-        pointed = None
     return Encoded(text, plain, pointed, document, pointed_from)
 
 

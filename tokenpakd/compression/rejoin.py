@@ -36,17 +36,32 @@ def restored(value: JsonValue) -> JsonValue:
     groups = cast(list[list[JsonValue]], rows) if name == GROUPS else [rows]
     titles = [*cast(list[Header], value[COLS])]
     full = _with_repeats(chain.from_iterable(groups))
-    columns = _down(full, len(titles))
-    constants = cast(JsonObject, value.get(ALL, {}))
-    for place, title in zip(cast(list[int], value.get(ALL_AT, [])), constants, strict=True):
-        titles.insert(place, title)
-        columns.insert(place, [constants[title]] * len(full))
-    objects = _rejoined(titles, columns, len(full))
+    if ALL not in value and _is_flat(titles, full):
+        keys = cast(list[str], titles)
+        objects: list[JsonValue] = [dict(zip(keys, row, strict=True)) for row in full]
+    else:
+        objects = _rejoined_with(titles, full, value)
     if name == GROUPS:
         return dealt(objects, groups)
     if name != ENTRIES:
         return objects
     return {cast(str, entry.pop(KEY)): entry for entry in cast(list[JsonObject], objects)}
+
+
+def _is_flat(titles: list[Header], rows: list[Row]) -> bool:
+    """Return whether the rows are the objects' values as they are."""
+    if set(map(type, titles)) != {str} or "." in "".join(cast(list[str], titles)):
+        return False
+    return _CONTAINERS.isdisjoint(map(type, chain.from_iterable(rows)))
+
+
+def _rejoined_with(titles: list[Header], full: list[Row], value: JsonObject) -> list[JsonValue]:
+    columns = _down(full, len(titles))
+    constants = cast(JsonObject, value.get(ALL, {}))
+    for place, title in zip(cast(list[int], value.get(ALL_AT, [])), constants, strict=True):
+        titles.insert(place, title)
+        columns.insert(place, [constants[title]] * len(full))
+    return _rejoined(titles, columns, len(full))
 
 
 def _cells_restored(cells: list[JsonValue]) -> list[JsonValue]:
@@ -58,6 +73,9 @@ def _cells_restored(cells: list[JsonValue]) -> list[JsonValue]:
 def _with_repeats(rows: Iterable[JsonValue]) -> list[Row]:
     above: dict[str | None, Row] = {}
     found: list[Row] = []
+    rows = [*rows]
+    if str not in set(map(type, rows)):
+        return cast(list[Row], rows)
     for row in rows:
         whole = above[row[len(SAME_START) : -len(SAME_END)]] if type(row) is str else cast(Row, row)
         above.setdefault(row_name(whole), whole)
@@ -109,7 +127,7 @@ def _below(title: Header) -> Header:
     return {name.partition(".")[2]: inner}
 
 
-def dealt(rows: list[JsonValue], like: list[list[JsonValue]]) -> list[JsonValue]:
+def dealt(rows: list[JsonValue], like: Sequence[list[JsonValue]]) -> list[JsonValue]:
     """Return the rows as lists of the lengths that others have."""
     found: list[JsonValue] = []
     start = 0

@@ -126,6 +126,11 @@ class ValueIndex:
         self._silent: _Shelf[str, None] = _Shelf()
         self._learned: list[tuple[int, ...]] = []
 
+    @property
+    def entries(self) -> int:
+        """How many values and objects it has taken note of."""
+        return len(self._sightings) + len(self._objects)
+
     def mark(self) -> int:
         """Return the point that `rollback` comes back to."""
         return len(self._learned)
@@ -141,10 +146,10 @@ class ValueIndex:
     def encode(self, document: Document) -> tuple[Document, bool]:
         """Return a document with pointers in place of what stands in full above, and whether there are any."""
         value = document.value
-        if document.is_lines or type(value) is not dict or not self._learned or is_marked(json_text.write(value)):
+        if document.is_lines or type(value) is not dict or not self._learned or is_marked(_spelled(document)):
             return document, False
         short = self._object(value, ())
-        return (document, False) if short is value else (msgspec.structs.replace(document, value=short), True)
+        return (document, False) if short is value else (Document(document.before, short, document.after), True)
 
     def learn(
         self, document: Document, call: Call | None, *, has_pointers: bool = False, is_shown: bool = True
@@ -157,7 +162,7 @@ class ValueIndex:
         if call is None or document.is_lines or type(document.value) is not dict:
             return
         name = name_of(call)
-        is_strange = not has_pointers and is_marked(json_text.write(document.value))
+        is_strange = not has_pointers and is_marked(_spelled(document))
         if is_strange or not self._learn(document.value, name, has_pointers=has_pointers, is_shown=is_shown):
             self._silent.add(name, None)
 
@@ -267,6 +272,10 @@ class ValueIndex:
             self._sightings.add((name, at), _Sighting(mark, number, is_same))
             if len(text) >= _LEAST_BYTES:
                 self._holders.add((at, mark), name)
+
+
+def _spelled(document: Document) -> str:
+    return document.shortest or json_text.write(document.value)
 
 
 def _mark(text: bytes) -> bytes:
