@@ -14,7 +14,12 @@ from tokenpakd.exchange.request import Look, Span, SpanKind
 _BYTES_PER_TEXT_BYTE = 2
 _BYTES_PER_LINE = 140
 _BYTES_PER_SPAN = 400
-"""Measured on source code and on columns of numbers: lines as objects of their own, and the tables they stand in."""
+_BYTES_PER_VALUE = 380
+"""Measured on source code, columns of numbers, JSON and smileys: lines as objects of their own, and the tables they
+stand in. Half as much or twice as much is meant by "about"."""
+_FOLDING = frozenset(("lines", "wholes"))
+_OF_FOUR_BYTES = (b"\xf0", b"\\ud8")
+"""One such character, and every other of its text takes as much room."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,24 +57,27 @@ class Conversation:
         self.lines = LineIndex()
         self.wholes = WholeIndex()
         self.values = ValueIndex()
-        self._marks: list[tuple[int, int, tuple[int, int], int]] = []
+        self._marks: list[tuple[int, int, int, tuple[int, int], int]] = []
         self._text_bytes = 0
 
     @property
     def size_bytes(self) -> int:
         """About how much memory this takes."""
         indexed = _BYTES_PER_TEXT_BYTE * self._text_bytes + _BYTES_PER_LINE * len(self.lines)
+        indexed += _BYTES_PER_VALUE * self.values.entries
         return len(self.body) + indexed + _BYTES_PER_SPAN * len(self.spans)
 
     def begin_span(self) -> None:
         """Note where everything stands before a span is decided."""
-        self._marks.append((self.removed_bytes, self.lines.mark(), self.wholes.mark(), self.values.mark()))
+        indexes = self.lines.mark(), self.wholes.mark(), self.values.mark()
+        self._marks.append((self.removed_bytes, self._text_bytes, *indexes))
 
-    def end_span(self, span: Span, verdict: Verdict) -> None:
-        """Keep what became of the span."""
+    def end_span(self, span: Span, verdict: Verdict, literal: bytes) -> None:
+        """Keep what became of the span, `literal` in the body."""
         self.spans.append(span)
         self.verdicts.append(verdict)
-        self._text_bytes += span.end - span.start
+        is_folded = verdict.literal is not None and not _FOLDING.isdisjoint(verdict.by)  # what goes is not remembered
+        self._text_bytes += len(verdict.literal or b"" if is_folded else literal) * _breadth(literal)
         if verdict.literal is not None:
             self.removed_bytes += span.end - span.start - len(verdict.literal)
 
@@ -77,11 +85,10 @@ class Conversation:
         """Forget all but the first `count` spans."""
         if count >= len(self.spans):
             return
-        self.removed_bytes, lines, wholes, values = self._marks[count]
+        self.removed_bytes, self._text_bytes, lines, wholes, values = self._marks[count]
         self.lines.rollback(lines)
         self.wholes.rollback(wholes)
         self.values.rollback(values)
-        self._text_bytes -= sum(span.end - span.start for span in self.spans[count:])
         del self.spans[count:], self.verdicts[count:], self._marks[count:]
 
     def shared(self, body: bytes, look: Look) -> int:
@@ -108,3 +115,10 @@ class Conversation:
         """Take a request as the last one; its first spans are those that were kept."""
         self.body, self.look = body, look
         self.spans = list(look.spans)
+
+
+def _breadth(literal: bytes) -> int:
+    """Return how many bytes a character of a text takes in memory, at the most."""
+    if any(sign in literal for sign in _OF_FOUR_BYTES):
+        return 4
+    return 1 if literal.isascii() and b"\\u" not in literal else 2

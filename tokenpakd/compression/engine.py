@@ -102,7 +102,7 @@ class _Request:
     def decide(self, spans: Sequence[Span]) -> None:
         for span in spans:
             self._known.begin_span()
-            self._known.end_span(span, self._decided(span))
+            self._known.end_span(span, self._decided(span), self._body[span.start : span.end])
 
     def _decided(self, span: Span) -> Verdict:
         literal = self._body[span.start : span.end]
@@ -222,7 +222,8 @@ def _leave(body: bytes, spans: Sequence[Span], known: Conversation) -> None:
     """Leave all spans as they are, for conversations that began with a set of a later version."""
     for span in spans:
         known.begin_span()
-        known.end_span(span, _kept(body[span.start : span.end], Segment.UNKNOWN, "unknown set of compressors"))
+        literal = body[span.start : span.end]
+        known.end_span(span, _kept(literal, Segment.UNKNOWN, "unknown set of compressors"), literal)
 
 
 def _decide_as_before(body: bytes, spans: Sequence[Span], known: Conversation) -> None:
@@ -239,7 +240,7 @@ def _decide_as_before(body: bytes, spans: Sequence[Span], known: Conversation) -
             if told is None
             else _verdict(literal, told, Segment.UNKNOWN, ("repeats",))
         )
-        known.end_span(span, verdict)
+        known.end_span(span, verdict, literal)
 
 
 def _through(compressors: Sequence[Compressor], text: str, segment: Segment) -> _Draft:

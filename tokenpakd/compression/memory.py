@@ -56,8 +56,7 @@ class Memory:
         self._bytes += size
         while self._bytes > self._bytes_max:
             oldest = next(iter(self._kept))
-            for branch in tuple(self._kept[oldest]):
-                self._forget(oldest, branch)
+            self._forget(oldest, self._kept[oldest][0])
 
     def _forget(self, key: str, branch: Conversation) -> None:
         branches = self._kept[key]

@@ -131,6 +131,11 @@ class ValueIndex:
         """How many values and objects it has taken note of."""
         return len(self._sightings) + len(self._objects)
 
+    @property
+    def entries(self) -> int:
+        """How many values and objects it has taken note of."""
+        return len(self._sightings) + len(self._objects)
+
     def mark(self) -> int:
         """Return the point that `rollback` comes back to."""
         return len(self._learned)

@@ -97,6 +97,18 @@ def test_the_conversation_used_longest_ago_goes_first() -> None:
     assert memory.bytes_kept == 0
 
 
+def test_of_the_conversation_used_longest_ago_the_oldest_branch_goes_first() -> None:
+    """A task that many sub-agents share may be larger than the bound: the last of its branches stay nevertheless."""
+    first, second, third = (conversation(letter, letter) for letter in "abc")
+    memory = Memory(second.size_bytes + third.size_bytes)
+    for branch in (first, second, third):
+        memory.keep("c", branch)
+    assert memory.bytes_kept == second.size_bytes + third.size_bytes
+    assert take(memory, "a", "a") == (None, 0)
+    assert take(memory, "b", "b")[0] is second
+    assert take(memory, "c", "c")[0] is third
+
+
 def test_a_conversation_over_the_bound_is_not_kept() -> None:
     memory = Memory(1_000)
     memory.keep("c", conversation("x" * 5_000))
@@ -109,8 +121,10 @@ def test_a_conversation_over_the_bound_is_not_kept() -> None:
         "\n".join(f"def function_{number}(argument): return {number} * argument" for number in range(2_000)),
         "\n".join(str(number * 7919 % 1_000_003) for number in range(20_000)),
         "\n".join(f"{number} " + "y" * 10_000 for number in range(20)),
+        "\n".join(f"{number} \U0001f600 " + "y" * 10_000 for number in range(20)),
+        json.dumps({f"k{n}": {f"m{m}": f"value {n} {m}" for m in range(40)} for n in range(60)}),
     ],
-    ids=["code", "numbers", "long lines"],
+    ids=["code", "numbers", "long lines", "smileys", "values"],
 )
 def test_the_size_of_a_conversation_is_what_it_takes(text: str) -> None:
     raw = body(text)
