@@ -18,6 +18,8 @@ from tokenpakd.compression.segments import Segment
 from tokenpakd.tokens.estimate import estimate
 
 _LEAST_CHARS = 2_000
+_PASTED_CHARS = 16_000
+"""Some 4,000 tokens: a user's own long prompt is shorter, and stays whole."""
 _LEAST_TOKENS = 1_000
 _MOST_CUT_SHARE = 0.3
 _LEAST_GAIN_TOKENS = 25
@@ -49,7 +51,8 @@ _LEAST_WORD_CHARS = 4
 _LETTERS = bytes(code | 0x20 if code < 0x80 and chr(code).isalpha() else 0x20 for code in range(256))
 """What ASCII becomes: letters in lower case, blanks for the rest."""
 _ASCII = bytes(range(0x80))
-_TAGGED = re.compile(r"\s*+<[a-z][\w-]*+>")
+# What a client tells the model itself: reminders, commands, skills.
+_TAGGED = re.compile(r"\s*+(?:<[a-z][\w-]*+>|Base directory for this skill:)")
 _MARK = re.compile(r"\[\d+ sentences? left out\]")
 
 
@@ -78,6 +81,11 @@ def shorten(text: str, segment: Segment) -> str | None:
         return None
     shortened = _without(text, gone)
     return shortened if before - estimate(shortened) >= least else None
+
+
+def shorten_pasted(text: str, segment: Segment) -> str | None:
+    """Return the same of what a user sent, where it is so long that nobody typed it."""
+    return shorten(text, segment) if len(text) >= _PASTED_CHARS else None
 
 
 def _sentences(text: str) -> list[_Sentence]:

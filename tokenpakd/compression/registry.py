@@ -56,6 +56,7 @@ _LOSSLESS = (
     Compressor(name="prefixes", loss=Loss.NONE, shorten=prefixes.shorten),
 )
 _EXTRACT = Compressor(name="extract", loss=Loss.SOME, shorten=extract.shorten)
+_PASTED = Compressor(name="extract", loss=Loss.SOME, shorten=extract.shorten_pasted)
 _LOSSY = (
     _LOSSLESS[0],
     Compressor(name="passed_tests", loss=Loss.SOME, shorten=passed_tests.shorten),
@@ -71,7 +72,7 @@ _SETS = {
     for each in (
         CompressorSet(name="repeats-1", is_legacy=True),
         CompressorSet(name="hybrid-1", block_local=_LOSSLESS),
-        CompressorSet(name="aggressive-1", block_local=_LOSSY, user_text=(_EXTRACT,)),
+        CompressorSet(name="aggressive-1", block_local=_LOSSY, user_text=(_PASTED,)),
     )
 }
 _BY_MODE = {Mode.STRICT: "", Mode.HYBRID: "hybrid-1", Mode.AGGRESSIVE: "aggressive-1"}

@@ -10,7 +10,7 @@ from tests.tokenpakd.compression.shortening import (
     assert_says_less_or_nothing,
     assert_time_grows_with_the_text_alone,
 )
-from tokenpakd.compression.extract import shorten
+from tokenpakd.compression.extract import shorten, shorten_pasted
 from tokenpakd.compression.segments import Segment
 from tokenpakd.tokens.estimate import estimate
 
@@ -110,3 +110,12 @@ def test_says_less_or_nothing(text: str, segment: Segment) -> None:
 
 def test_time_grows_with_the_text_alone() -> None:
     assert_time_grows_with_the_text_alone(shorten, Segment.NARRATIVE)
+
+
+def test_of_user_text_only_what_nobody_typed_is_touched() -> None:
+    pasted = _pasted(_PROSE * 3)
+    while len(pasted) < 16_000:
+        pasted += "\n\n" + pasted
+    assert shorten(pasted, Segment.NARRATIVE) is not None
+    assert shorten_pasted(pasted, Segment.NARRATIVE) == shorten(pasted, Segment.NARRATIVE)
+    assert shorten_pasted(_pasted(_PROSE)[:15_999], Segment.NARRATIVE) is None
