@@ -56,7 +56,7 @@ _LOSSLESS = (
     Compressor(name="prefixes", loss=Loss.NONE, shorten=prefixes.shorten),
 )
 _EXTRACT = Compressor(name="extract", loss=Loss.SOME, shorten=extract.shorten)
-_PASTED = Compressor(name="extract", loss=Loss.SOME, shorten=extract.shorten_pasted)
+_PASTED = Compressor(name="pasted", loss=Loss.SOME, shorten=extract.shorten_pasted)
 _LOSSY = (
     _LOSSLESS[0],
     Compressor(name="passed_tests", loss=Loss.SOME, shorten=passed_tests.shorten),
