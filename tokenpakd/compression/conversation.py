@@ -52,6 +52,8 @@ class Conversation:
         self.verdicts: list[Verdict] = []
         self.removed_bytes = 0
         self.cacheable_from = 0
+        self.cut: dict[str, int] = {}
+        """Names of files that were shown with parts left out, and the span that was the first to."""
         self.at_unix_ms = 0
         self.raw_tokens = 0
         self.lines = LineIndex()
@@ -89,6 +91,7 @@ class Conversation:
         self.lines.rollback(lines)
         self.wholes.rollback(wholes)
         self.values.rollback(values)
+        self.cut = {name: at for name, at in self.cut.items() if at < count}
         del self.spans[count:], self.verdicts[count:], self._marks[count:]
 
     def shared(self, body: bytes, look: Look) -> int:

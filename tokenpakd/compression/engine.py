@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tokenpakd.compression import json_result, line_text, naming, registry, repeats
+from tokenpakd.compression import arguments, json_result, line_text, naming, registry, repeats
 from tokenpakd.compression.cacheable import first_cacheable
 from tokenpakd.compression.conversation import Conversation, Settings, Verdict
 from tokenpakd.compression.line_text import TOOL_OUTPUT, USER_TEXT, Limits, Lines
@@ -32,7 +32,6 @@ _READ_AS_WRITTEN = frozenset((Segment.CODE, Segment.CONFIG, Segment.FILE_VIEW, S
 """Of a file's text each line stays where it is unless another text has it: a reader follows it top to bottom."""
 
 _TEXT = msgspec.json.Decoder(str)
-_OBJECT = msgspec.json.Decoder(dict[str, object])
 _NOTHING = Lines([], None)
 
 
@@ -115,7 +114,7 @@ class _Request:
         except ValueError:  # half a surrogate pair, a broken escape: the provider's to judge
             return self._unread(span, literal, "not readable")
         if span.kind in (SpanKind.TOOL_ARGUMENT, SpanKind.TOOL_ARGUMENTS):
-            for argument in (text,) if span.kind is SpanKind.TOOL_ARGUMENT else _strings(text):
+            for argument in (text,) if span.kind is SpanKind.TOOL_ARGUMENT else arguments.strings(text):
                 self._known.lines.learn(line_text.split(argument), naming.names(span))
             return _kept(text, Segment.UNKNOWN, "the model's own words")
         if len(literal) < _SHORTEST_BYTES:
@@ -168,11 +167,21 @@ class _Request:
             and naming.changes_something(span.call)
         ):
             return _Draft(text)
-        draft = _through(self._compressors.block_local, text, segment)
+        draft = self._block_local(span, text, segment)
         pointer = self._known.wholes.pointer(draft.whole, span)
         if pointer is not None and len(pointer) < len(draft.text):
             return _Draft(pointer, (*draft.by, "wholes"), _NOTHING, is_folded=True)
         return self._folded(draft, span, TOOL_OUTPUT, sees_itself=segment not in _READ_AS_WRITTEN)
+
+    def _block_local(self, span: Span, text: str, segment: Segment) -> _Draft:
+        compressors, names = self._compressors.block_local, naming.names(span)
+        if not self._known.cut.keys().isdisjoint(names):
+            compressors = tuple(each for each in compressors if not each.once_a_file)
+        draft = _through(compressors, text, segment)
+        if any(each.once_a_file and each.name in draft.by for each in compressors):
+            for name in names:
+                self._known.cut.setdefault(name, len(self._known.spans))
+        return draft
 
     def _folded(self, draft: _Draft, span: Span, limits: Limits, *, sees_itself: bool = False) -> _Draft:
         lines = _lines(draft.text, span)
@@ -263,15 +272,6 @@ def _encoded_if_shorter(sent: str, text: str, literal: bytes) -> bytes | None:
         return None
     encoded = msgspec.json.encode(sent)
     return encoded if len(encoded) < len(literal) and estimate(sent) < estimate(text) else None
-
-
-def _strings(arguments: str) -> tuple[str, ...]:
-    """Return the strings among a call's arguments, a JSON document; all of it where it is none."""
-    try:
-        values = _OBJECT.decode(arguments)
-    except ValueError:
-        return (arguments,)
-    return tuple(value for value in values.values() if isinstance(value, str))
 
 
 def _kept(text: str | bytes, segment: Segment, why: str) -> Verdict:

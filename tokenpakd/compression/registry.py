@@ -31,11 +31,15 @@ class Loss(enum.StrEnum):
 
 
 class Compressor(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to say a single block shorter. `shorten` is pure; None leaves the text as it is."""
+    """One way to say a single block shorter. `shorten` is pure; None leaves the text as it is.
+
+    `once_a_file`: who looks at a file again looks for what was left out; the next view of it is whole.
+    """
 
     name: str
     loss: Loss
     shorten: Callable[[str, Segment], str | None]
+    once_a_file: bool = False
 
 
 class CompressorSet(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +66,7 @@ _LOSSY = (
     Compressor(name="passed_tests", loss=Loss.SOME, shorten=passed_tests.shorten),
     Compressor(name="templates", loss=Loss.SOME, shorten=templates.shorten),
     Compressor(name="dense_lines", loss=Loss.SOME, shorten=dense_lines.shorten),
-    Compressor(name="code_views", loss=Loss.SOME, shorten=code_views.shorten),
+    Compressor(name="code_views", loss=Loss.SOME, shorten=code_views.shorten, once_a_file=True),
     _EXTRACT,
     Compressor(name="caps", loss=Loss.SOME, shorten=caps.shorten),
     _LOSSLESS[1],

@@ -230,3 +230,28 @@ def test_a_body_without_spans_has_nothing_to_decide() -> None:
     made = engine.compress(b"{}", look, None, HYBRID)
     assert (made.replacements, made.verdicts) == ((), ())
     assert engine.compress(b"{}", msgspec.structs.replace(look), made.conversation, HYBRID).verdicts == ()
+
+
+def test_comments_that_a_view_left_out_are_in_the_next_view_of_the_file() -> None:
+    def view(first: int, last: int) -> str:
+        return "".join(
+            f"def function_{number}(self, value):\n"
+            + "".join(f"    # remark {line} on what function {number} is for and why\n" for line in range(6))
+            + f"    return value * {number}\n\n\n"
+            for number in range(first, last)
+        )
+
+    turns = [("cat src/a.py", view(0, 9)), ("sed -n 50,140p src/a.py", view(5, 14)), ("ls", "nothing")]
+    shown = _texts(_request(*turns), AGGRESSIVE)[1:]
+    assert "comment lines]" in shown[0]
+    assert "remark 3 on what function 7" not in shown[0]
+    assert "comment lines]" not in shown[1]
+    assert "remark 3 on what function 7" in shown[1]
+    request = _request(*turns)
+    known = engine.compress(*_request(turns[0]), None, AGGRESSIVE).conversation
+    known = engine.compress(*request, known, AGGRESSIVE).conversation
+    known = engine.compress(*_request(*turns[1:]), known, AGGRESSIVE).conversation
+    assert (
+        engine.compress(*request, known, AGGRESSIVE).replacements
+        == engine.compress(*request, None, AGGRESSIVE).replacements
+    )
