@@ -17,7 +17,9 @@ SAME_STARTS = 256
 _NUMBER = re.compile(r" *(?:\d{1,7}[\t→:|-]|(?:Line |L)\d{1,7}: )")
 # `12: `, `00012| ` and `12 | ` of tools that read files; of a search the blank is the line's own.
 _SPACED = re.compile(r" *(?:\d{1,7}(?:: ?| ?\| ?|[\t→-])|(?:Line |L)\d{1,7}: )")
-_NUMBERED = re.compile(r"^ *(?:Line |L)?\d{1,7} ?[\t→:|-]", re.MULTILINE)
+# A line end spelled out is found five times as fast as `^`; the first line is asked by itself.
+_NUMBERED = re.compile(r"\n *+(?:Line |L)?\d{1,7} ?[\t→:|-]")
+_NUMBERED_FIRST = re.compile(r" *+(?:Line |L)?\d{1,7} ?[\t→:|-]")
 _PREFIX = re.compile(r"( *(?:Line |L)?)(\d{1,7})( ?[\t→:|-] ?)")
 _TAG = re.compile(r"</?[a-z_-]+>(?:.{0,40}</[a-z_-]+>)?$")
 _WRAPPER_LINES = 3
@@ -68,7 +70,7 @@ class Lines(msgspec.Struct, gc=False):
 def split(text: str, *, is_spaced: bool = False) -> Lines:
     r"""Return a text by lines; only `\n` ends one. `is_spaced`: a blank behind a number's colon belongs to it."""
     raws = text.split("\n")
-    if _NUMBERED.search(text) is None:
+    if _NUMBERED.search(text) is None and _NUMBERED_FIRST.match(text) is None:
         return Lines(list[str | None](raws), None)
     contents: list[str | None] = []
     prefixes: list[str] = []
