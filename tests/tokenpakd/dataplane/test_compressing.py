@@ -90,6 +90,18 @@ async def test_little_new_text_is_decided_at_once(monkeypatch: pytest.MonkeyPatc
     assert held.threads == [threading.get_ident()]
 
 
+async def test_forgetting_much_goes_to_a_thread_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client went back to the middle of a long conversation: its little new text is not what takes long."""
+    room = Compressing(TERMS)
+    short = [f"result {number}" for number in range(40)]
+    await sent(room, looked(body(*short, *(BIG for _ in range(30)))))
+    held = Held(monkeypatch)
+    again = looked(body(*short, "another turn"))
+    assert await sent(room, again) == await fresh(again)
+    assert held.threads[0] != threading.get_ident()
+    assert held.threads[1] == threading.get_ident(), "a worker that has nothing to forget"
+
+
 async def test_much_new_text_goes_to_a_thread_while_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     held = Held(monkeypatch, holds=True)
     given = looked(body(BIG, BIG))
