@@ -87,7 +87,8 @@ def is_told_back(raw: str, call: Call | None, by: Sequence[str], text: str) -> b
     if text == raw:
         return True
     if {"columns", "values", "wholes"} & set(by):
-        before, after = json_text.read(raw), json_text.read(text)
+        seen = terminal.render(raw, segment_of(raw, call)) if "terminal" in by else raw
+        before, after = json_text.read(seen), json_text.read(text)
         if before is not None and after is not None:
             return json_text.written(before) == json_text.written(after)
     return "terminal" in by and text == terminal.render(raw, segment_of(raw, call))
