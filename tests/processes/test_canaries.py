@@ -126,3 +126,70 @@ def test_neither_key_nor_prompt_nor_answer_is_kept_anywhere(tmp_path: Path) -> N
             daemon.stop()
             found["log"] = daemon.log.encode()
         assert {place: leaks(content) for place, content in found.items() if leaks(content)} == {}
+
+
+TEXT = "CaNaRyTeXt"
+TOOL = "CaNaRyTool"
+LABEL = "CaNaRyLabel"
+VALUE = "CaNaRyValue"
+MARKS = (TEXT, TOOL, LABEL, VALUE)
+
+
+def session(turns: int, opening: str) -> bytes:
+    """Return a request of an agent in which every compressor has something to do."""
+    file = "\n".join(f"src/{TEXT}_{n}.py:{n}: def {TEXT}_{n}(self): return {n}" for n in range(60))
+    record = {"user": {"name": VALUE * 9, "legs": [{"from": VALUE, "to": TEXT, "n": n} for n in range(6)]}, VALUE: "x"}
+    log = "\n".join(f"2024-05-01 10:00:{n % 60:02} INFO {TEXT} request {n} was served" for n in range(90))
+    results = [
+        file,
+        "\x1b[32m" + file,
+        json.dumps(record, indent=2),
+        json.dumps({**record, "n": 1}),
+        log,
+        "word\n" * 90,
+    ]
+    messages: list[dict[str, object]] = [{"role": "user", "content": f"{opening}\n{file}"}]
+    for turn in range(turns):
+        command = {"command": f"cat {LABEL}_{turn % 4}/{LABEL}.py", "id": VALUE}
+        call = {"type": "tool_use", "id": f"toolu_{turn}", "name": f"{TOOL}_{turn % 3}", "input": command}
+        result = {"type": "tool_result", "tool_use_id": f"toolu_{turn}", "content": results[turn % len(results)]}
+        messages += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+    system = [{"type": "text", "text": TEXT, "cache_control": {"type": "ephemeral"}}]
+    return json.dumps({"model": "claude-sonnet-4-5", "max_tokens": 8, "system": system, "messages": messages}).encode()
+
+
+def test_a_compressed_conversation_leaves_none_of_its_words(tmp_path: Path) -> None:
+    settings = {"log_level": "debug", "compression": {"masking": True, "observe": True}}
+    with (
+        ScriptedProvider() as provider,
+        start_daemon(tmp_path, {"anthropic": provider.url}, settings) as daemon,
+    ):
+        for mode in ("hybrid", "aggressive", "strict"):
+            for turns in (4, 6, 9, 16, 17):
+                headers = [("x-api-key", "k"), ("x-tokenpak-mode", mode), JSON_TYPE]
+                ask(daemon.port, "/v1/messages", method="POST", headers=headers, body=session(turns, mode))
+        odd = session(9, "odd").replace(b'"content": "word', b'"content": "\\ud83d word').replace(b"INFO", b"\\u0000")
+        ask(daemon.port, "/v1/messages", method="POST", headers=[("x-api-key", "k"), JSON_TYPE], body=odd)
+        found = everything_kept(daemon)
+        rows = json.loads(found["/recent?limit=1000"])["requests"]
+        assert len(rows) == 16
+        for row in rows:
+            for form in ([], ["--json"]):
+                for verb in ("explain", "trace"):
+                    said = daemon.control(verb, row["id"], *form)
+                    found[" ".join((verb, row["id"], *form))] = said.stdout.encode() + said.stderr.encode()
+        for verb in (["savings"], ["savings", "--json"], ["savings", "--by", "arm", "--json"]):
+            said = daemon.control(*verb)
+            found[" ".join(verb)] = said.stdout.encode() + said.stderr.encode()
+        told = b"".join(content for place, content in found.items() if place.startswith("explain"))
+        for compressor in (b"lines", b"wholes", b"columns", b"values", b"terminal"):
+            assert compressor in told
+        daemon.stop()
+        found["log"] = daemon.log.encode()
+    assert {
+        place: mark
+        for place, content in found.items()
+        for mark in MARKS
+        for form in forms(mark)
+        if form.lower() in content.lower()
+    } == {}
