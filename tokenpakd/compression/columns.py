@@ -35,7 +35,9 @@ from tokenpakd.compression.rejoin import (
     SAME_START,
     Header,
     Row,
+    begin_apart,
     dealt,
+    gives_back,
     restored,
     row_name,
 )
@@ -53,7 +55,7 @@ _MIN_TABLE_GAIN_BYTES = 16
 _MIN_TABLE_GAIN_PERCENT = 5
 _MIN_ENTRIES = 2
 _MIN_CONSTANT_GAIN_BYTES = 12
-# The names of both parts with their marks: `{"_cols":` and `,"_rows":` and `}` for two braces and a colon to each key.
+# `{"_cols":…,"_rows":…}` around them, less the marks of an object.
 _PAIR_BYTES = 21
 _MIN_CONSTANT_ROWS = 3
 _ALL_BYTES = 32
@@ -87,7 +89,9 @@ def shortened(document: Document, text: str) -> str | None:
         else:
             table = folded(document)
             short = json_text.written(table)
-            if not _comes_back(document, table, plain):
+            if document.is_lines and json_text.written(_unfolded(table)) != plain:
+                return None
+            if not document.is_lines and not gives_back(table.value, document.value):
                 return None
     except ValueError:
         return None
@@ -103,26 +107,6 @@ def restore(text: str) -> str:
     """Return the document that `shorten` made `text` from, without blanks; `text` itself where it is no JSON."""
     document = json_text.read(text, json_text.MAX_DEPTH_SENT)
     return text if document is None else json_text.written(_unfolded(document))
-
-
-def _comes_back(document: Document, table: Document, plain: str) -> bool:
-    if document.is_lines:
-        return json_text.written(_unfolded(table)) == plain
-    return _is_restored(document.value, table.value)
-
-
-def _is_restored(value: JsonValue, short: JsonValue) -> bool:
-    """Return whether all that stands in place of something else gives it back, byte for byte."""
-    if value is short:
-        return True
-    if type(short) is dict and COLS in short:
-        return _ENCODE(restored(short)) == _ENCODE(value)
-    if type(short) is dict and type(value) is dict:
-        others = [pair for pair in zip(value.values(), short.values(), strict=False) if pair[0] is not pair[1]]
-        return [*short] == [*value] and all(_is_restored(*pair) for pair in others)
-    if type(short) is list and type(value) is list:
-        return len(short) == len(value) and all(map(_is_restored, value, short))
-    return False
 
 
 def _unfolded(document: Document) -> Document:
@@ -296,7 +280,7 @@ def _is_constant(cells: Sequence[JsonValue]) -> bool:
 
 def _without_repeats(rows: list[Row]) -> list[JsonValue]:
     """Return the rows with a pointer in place of each that stands above already."""
-    if _begin_apart(rows):
+    if begin_apart(rows):
         return [*rows]
     above: dict[str, str] = {}
     blurred: set[str] = set()
@@ -313,11 +297,3 @@ def _without_repeats(rows: list[Row]) -> list[JsonValue]:
         else:
             found.append(f"{SAME_START}{name}{SAME_END}")
     return found
-
-
-def _begin_apart(rows: list[Row]) -> bool:
-    """Return whether no two rows go by one name."""
-    kinds = {type(row[0]) if row else None for row in rows}
-    if kinds == {str} or kinds == {int}:
-        return len({cast(str | int, row[0]) for row in rows}) == len(rows)
-    return len(set(map(row_name, rows))) == len(rows)

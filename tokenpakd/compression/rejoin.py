@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TypeAlias, cast
 
+import msgspec
+
 from tokenpakd.compression.json_text import JsonObject, JsonValue
 
 COLS, ALL, ALL_AT = "_cols", "_all", "_all_at"
@@ -17,6 +19,7 @@ ROWS, GROUPS, ENTRIES, LINES, KEY = "_rows", "_groups", "_entries", "_lines", "_
 SAME_START, SAME_END = "[same as ", " above]"
 
 _CONTAINERS = frozenset((dict, list))
+_ENCODE = msgspec.json.encode
 _MAX_NAME_CHARS = 40
 
 Header: TypeAlias = str | dict[str, list["Header"]]
@@ -64,6 +67,20 @@ def _rejoined_with(titles: list[Header], full: list[Row], value: JsonObject) -> 
     return _rejoined(titles, columns, len(full))
 
 
+def gives_back(short: JsonValue, value: JsonValue) -> bool:
+    """Return whether all that stands in `short` in place of something in `value` gives it back, byte for byte."""
+    if value is short:
+        return True
+    if type(short) is dict and COLS in short:
+        return _ENCODE(restored(short)) == _ENCODE(value)
+    if type(short) is dict and type(value) is dict:
+        others = [pair for pair in zip(short.values(), value.values(), strict=False) if pair[0] is not pair[1]]
+        return [*short] == [*value] and all(gives_back(*pair) for pair in others)
+    if type(short) is list and type(value) is list:
+        return len(short) == len(value) and all(map(gives_back, short, value))
+    return False
+
+
 def _cells_restored(cells: list[JsonValue]) -> list[JsonValue]:
     if _CONTAINERS.isdisjoint(map(type, cells)):
         return cells
@@ -93,7 +110,13 @@ def _rejoined(titles: Sequence[Header], columns: list[Row], count: int) -> list[
     values: list[Row] = []
     place = 0
     while place < len(titles):
-        key, dot, _ = _title(titles[place]).partition(".")
+        title = titles[place]
+        if type(title) is str and "." not in title:
+            keys.append(title)
+            values.append(_cells_restored(columns[place]))
+            place += 1
+            continue
+        key, dot, _ = _title(title).partition(".")
         end = place + 1
         if dot:
             inside = f"{key}."
@@ -143,3 +166,11 @@ def row_name(row: JsonValue) -> str | None:
     if type(first) is str:
         return first if 0 < len(first) <= _MAX_NAME_CHARS else None
     return str(first) if type(first) is int else None
+
+
+def begin_apart(rows: list[Row]) -> bool:
+    """Return whether no two rows go by one name."""
+    kinds = {type(row[0]) if row else None for row in rows}
+    if kinds in ({str}, {int}):
+        return len({cast(str | int, row[0]) for row in rows}) == len(rows)
+    return len(set(map(row_name, rows))) == len(rows)

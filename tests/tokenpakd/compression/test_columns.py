@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from tokenpakd.compression import columns, json_text
 from tokenpakd.compression.columns import READ, folded, restore, shorten
+from tokenpakd.compression.json_text import JsonObject, JsonValue
 from tokenpakd.compression.segments import Segment
 from tokenpakd.tokens.estimate import estimate
 
@@ -259,3 +261,20 @@ def test_hostile_text_costs_no_more_than_its_length(text: str) -> None:
     shorten(text, Segment.JSON)
     # Ten times the budget: another process must not fail it, quadratic work would.
     assert time.process_time() - began < 3 * max(len(text) / 1e6, 0.3)
+
+
+PAIR_CELLS = st.sampled_from([None, True, False, 1, 0, "", "a", "MCO", "2024-05-16", '"', "é"]) | st.integers()
+PAIR_KEYS = st.lists(st.sampled_from(["id", "price", "é", 'a"b', "x", "origin_and_more"]), min_size=1, unique=True)
+
+
+@given(
+    PAIR_KEYS.flatmap(
+        lambda keys: st.lists(st.fixed_dictionaries(dict.fromkeys(keys, PAIR_CELLS)), min_size=2, max_size=2)
+    )
+)
+def test_size_of_two_objects_as_a_table_is_known_beforehand(rows: list[JsonObject]) -> None:
+    first, second = rows
+    whole = cast(list[JsonValue], rows)
+    wide = columns._shorter(columns._table(rows, "_rows", 1), whole)
+    if columns._are_plain_and_differ(first, second):
+        assert columns._pair(first, second, whole) == (whole if wide is None else wide)

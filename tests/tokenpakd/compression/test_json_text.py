@@ -118,3 +118,22 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         again = json_text.read(json_text.written(document))
         assert again is not None
         assert json_text.written(again) == json_text.written(document)
+
+
+@pytest.mark.parametrize("text", [*NUMBERS, "-" + "1" * 18, "1" * 17, '"1e5"', '"\\u00e9"', '"\\/"', '"é\x7f"', "true"])
+def test_quick_look_sees_what_the_long_one_does(text: str) -> None:
+    body = f'[ {text} , {{"a": {text} }} ]'
+    quick, shortest = json_text._parsed_plain(body)
+    slow = json_text.parse(body)
+    assert isinstance(slow, list)
+    if quick is not None:
+        assert isinstance(quick, list)
+        assert (type(quick[0]), quick) == (type(slow[0]), slow)
+        assert shortest == json_text.write(slow)
+
+
+@pytest.mark.parametrize(("text", "is_quick"), [('{"a": [1, 1.50, "é"]}', True), ('{"a": -0}', False), ("[1e3]", True)])
+def test_quick_look_is_for_what_is_written_again_as_it_came(text: str, is_quick: bool) -> None:
+    document = json_text.read(text)
+    assert document is not None
+    assert (document.shortest is not None) == is_quick

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tokenpakd.compression.json_decoder import JsonReader
-from tokenpakd.compression import json_text, values
+from tokenpakd.compression import json_text
 from tokenpakd.compression.json_text import Document, JsonObject
 from tokenpakd.compression.values import ValueIndex, name_of, pointed_at
 from tokenpakd.exchange.request import Call
@@ -210,18 +210,11 @@ def test_rolling_back_is_as_if_never_learned() -> None:
 
 
 def _state(index: ValueIndex) -> list[object]:
-    return [(shelf._lists, shelf._order) for shelf in _copies(index)]
-
-
-def _copies(index: ValueIndex) -> list[values._Shelf[str, object]]:
-    copies = []
-    for shelf in index._shelves():
-        copy: values._Shelf[str, object] = values._Shelf()
-        for key in shelf._order:
-            copy._order.append(key)
-        copy._lists = {key: list(listed) for key, listed in shelf._lists.items()}
-        copies.append(copy)
-    return copies
+    shelves = (index._objects._objects, *index._shelves())
+    return [
+        index.entries,
+        *(({key: [*listed] for key, listed in shelf._lists.items()}, [*shelf._order]) for shelf in shelves),
+    ]
 
 
 LEAVES = st.sampled_from(
