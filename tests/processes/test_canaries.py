@@ -178,9 +178,9 @@ def test_a_compressed_conversation_leaves_none_of_its_words(tmp_path: Path) -> N
                 for verb in ("explain", "trace"):
                     said = daemon.control(verb, row["id"], *form)
                     found[" ".join((verb, row["id"], *form))] = said.stdout.encode() + said.stderr.encode()
-        for verb in (["savings"], ["savings", "--json"], ["savings", "--by", "arm", "--json"]):
-            said = daemon.control(*verb)
-            found[" ".join(verb)] = said.stdout.encode() + said.stderr.encode()
+        for asked in (["savings"], ["savings", "--json"], ["savings", "--by", "arm", "--json"]):
+            said = daemon.control(*asked)
+            found[" ".join(asked)] = said.stdout.encode() + said.stderr.encode()
         told = b"".join(content for place, content in found.items() if place.startswith("explain"))
         for compressor in (b"lines", b"wholes", b"columns", b"values", b"terminal"):
             assert compressor in told
