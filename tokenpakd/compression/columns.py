@@ -89,9 +89,8 @@ def shortened(document: Document, text: str) -> str | None:
         else:
             table = folded(document)
             short = json_text.written(table)
-            if document.is_lines and json_text.written(_unfolded(table)) != plain:
-                return None
-            if not document.is_lines and not gives_back(table.value, document.value):
+            whole = _unfolded(table) if document.is_lines else None
+            if json_text.written(whole) != plain if whole else not gives_back(table.value, document.value):
                 return None
     except ValueError:
         return None
@@ -171,6 +170,8 @@ def _objects(values: Sequence[JsonValue]) -> list[JsonObject] | None:
     last = values[-1]
     if type(last) is not dict or last.keys() != first.keys():
         return None
+    if len(values) == 2:
+        return [first, last] if tuple(first) == tuple(last) else None
     if set(map(type, values)) != {dict} or len(set(map(tuple, cast(Sequence[JsonObject], values)))) != 1:
         return None
     return cast(list[JsonObject], list(values))
@@ -245,7 +246,7 @@ def _columns(name: str, cells: Sequence[JsonValue], depth: int) -> list[_Column]
 def _across(columns: list[_Column], count: int) -> list[Row]:
     if not columns:
         return [[] for _ in range(count)]
-    return [list(row) for row in zip(*(cells for _, cells in columns), strict=True)]
+    return [*map(list, zip(*[cells for _, cells in columns], strict=True))]
 
 
 def _hoisted(columns: list[_Column], count: int) -> tuple[JsonObject, list[_Column]]:

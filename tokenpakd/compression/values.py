@@ -170,13 +170,12 @@ class ValueIndex:
         if len(text) < _LEAST_BYTES:
             return cell
         mark = _mark(text)
-        holders = self._holders.at((path, mark))
-        tokens = estimate(text) if holders else 0
-        for name in _ends(holders):
+        for name in _ends(self._holders.at((path, mark))):
             for word in (EARLIER, LATEST):
+                if self._found(name, path, word) != mark:
+                    continue
                 pointer = f"{START}{word} {name}{END}"
-                is_gain = len(_ENCODE(pointer)) < len(text) and tokens - estimate(pointer) >= _MIN_GAIN_TOKENS
-                if is_gain and self._found(name, path, word) == mark:
+                if len(_ENCODE(pointer)) < len(text) and estimate(text) - estimate(pointer) >= _MIN_GAIN_TOKENS:
                     return pointer
         return self._object(cell, path) if type(cell) is dict else cell
 
@@ -239,9 +238,14 @@ class ValueIndex:
 
     def _see(self, cells: dict[str, bytes], path: Path, name: str) -> dict[str, bytes]:
         """Take note of values that stand in full in the latest object at a path; return their marks."""
-        marks = {key: text if len(text) <= _PLAIN_MARK_BYTES else _mark(text) for key, text in cells.items()}
+        marks = dict(cells)
         for key, text in cells.items():
-            if len(text) >= _LEAST_BYTES and (text[0] in _OPENING or len(text) > _LONG_CHARS):
+            size = len(text)
+            if size < _LEAST_BYTES:
+                continue
+            if size > _PLAIN_MARK_BYTES:
+                marks[key] = _mark(text)
+            if text[0] in _OPENING or size > _LONG_CHARS:
                 self._holders.add(((*path, key), marks[key]), name)
         return marks
 
