@@ -20,6 +20,9 @@ _FORGETTING = 32
 """To forget a text costs so much less than to decide it: 2.5 ms per MB."""
 
 
+_MARKED_BYTES = 131_072
+
+
 class Known(msgspec.Struct, frozen=True):
     """What the worker remembers of the conversation, and how many spans its last request shares with this one."""
 
@@ -77,8 +80,8 @@ def _accounted(
     plan: Plan, outcome: engine.Outcome, last: LastRequest | None, shared: int, terms: CacheTerms, received: bytes
 ) -> Plan:
     verdicts, conversation = outcome.verdicts, outcome.conversation
-    is_long_ttl = b'"1h"' in received
-    if terms.needs_markers and b'"cache_control"' not in received:
+    is_long_ttl = _says(received, b'"1h"')
+    if terms.needs_markers and not _says(received, b'"cache_control"'):
         terms = terms.without_cache()
     at_unix_ms = plan.inbound.at_unix_ms
     idle_s = (at_unix_ms - last.at_unix_ms) / 1000 if last is not None else 0.0
@@ -126,6 +129,11 @@ def _accounted(
         known_replaced=sum(verdict.literal is not None for verdict in verdicts[:known_spans]),
         span_notes=_notes(plan.look.spans, verdicts, known_spans),
     )
+
+
+def _says(body: bytes, words: bytes) -> bool:
+    """Say whether words stand near either end, where markers do: searching a megabyte for both takes 0.7 ms."""
+    return words in body[:_MARKED_BYTES] or words in body[-_MARKED_BYTES:]
 
 
 def _notes(spans: Sequence[Span], verdicts: Sequence[Verdict], begin: int) -> tuple[SpanNote, ...]:

@@ -67,8 +67,7 @@ def look(plan: Plan, find_pin: FindPin, terms_for: TermsFor) -> tuple[Plan, str]
     # A conversation is looked at twice only where it is pinned to more than the daemon does now.
     guessed = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
     seen = _look(plan, wants_spans=guessed is not Mode.STRICT)
-    conversation, new_pin, before = None, None, None
-    pin = _unkept(plan, mode, seen, terms_for)
+    conversation, new_pin, before, pin = None, None, None, None
     # Counting tokens begins no conversation: a client asks 26 such questions at once.
     if seen.opening and plan.endpoint.kind is EndpointKind.MESSAGES:
         conversation = ledger.conversation_key(seen.opening, bytes.fromhex(snapshot.salt_hex))
@@ -76,9 +75,11 @@ def look(plan: Plan, find_pin: FindPin, terms_for: TermsFor) -> tuple[Plan, str]
         mode = ledger.effective_mode(asked, found, snapshot.mode)
         if found is None:
             before = find_pin(conversation, 0) if snapshot.pin_epoch else None
-            pin = new_pin = _first_pin(plan, conversation, pin)
+            pin = new_pin = _first_pin(plan, conversation, _unkept(plan, mode, seen, terms_for))
         elif found.mode == mode.value:
             pin = found
+    if pin is None:
+        pin = _unkept(plan, mode, seen, terms_for)
     applied = applied_mode(mode, snapshot, now_unix_ms=inbound.at_unix_ms)
     if guessed is Mode.STRICT and applied is not Mode.STRICT:
         seen = _look(plan, wants_spans=True)
