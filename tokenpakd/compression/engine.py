@@ -97,10 +97,12 @@ class _Request:
         self._body = body
         self._known = known
         self._compressors = compressors
+        self._names: tuple[str, ...] = ()  # of the span at hand
 
     def decide(self, spans: Sequence[Span]) -> None:
         for span in spans:
             self._known.begin_span()
+            self._names = naming.names(span)
             self._known.end_span(span, self._decided(span), self._body[span.start : span.end])
 
     def _decided(self, span: Span) -> Verdict:
@@ -115,7 +117,7 @@ class _Request:
             return self._unread(span, literal, "not readable")
         if span.kind in (SpanKind.TOOL_ARGUMENT, SpanKind.TOOL_ARGUMENTS):
             for argument in (text,) if span.kind is SpanKind.TOOL_ARGUMENT else arguments.strings(text):
-                self._known.lines.learn(line_text.split(argument), naming.names(span))
+                self._known.lines.learn(line_text.split(argument), self._names)
             return _kept(text, Segment.UNKNOWN, "the model's own words")
         if len(literal) < _SHORTEST_BYTES:
             self._learn_name(text, span)
@@ -137,6 +139,7 @@ class _Request:
             return verdict
         why = "nothing shorter"
         document: json_result.Encoded | None = None
+        draft = _Draft(text)
         try:
             document = json_result.encode(text, segment, self._known.values) if is_result else None
             if len(self._known.spans) >= self._known.cacheable_from:
@@ -144,15 +147,16 @@ class _Request:
                     draft = self._folded(_through(self._compressors.user_text, text, segment), span, USER_TEXT)
                 else:
                     draft = self._shortened(span, text, segment, document)
-                encoded = _encoded_if_shorter(draft.text, text, literal)
-                if encoded is not None:
+                sent = _shorter(draft, text, literal, segment)
+                if sent is not None:
                     self._learn(draft, span, text, document)
-                    return _verdict(literal, encoded, segment, draft.by)
+                    return sent
             else:
                 why = "before the smallest prompt that is cached"
         except Exception as exc:  # noqa: BLE001 - a fault of ours costs a saving, never a request
             why = f"failed ({type(exc).__name__})"
-        self._learn(_Draft(text), span, text, document)
+        # What came to nothing was split into lines already.
+        self._learn(draft if draft.text == text else _Draft(text), span, text, document)
         return _kept(text, segment, why)
 
     def _shortened(self, span: Span, text: str, segment: Segment, document: json_result.Encoded | None) -> _Draft:
@@ -174,8 +178,8 @@ class _Request:
         return self._folded(draft, span, TOOL_OUTPUT, sees_itself=segment not in _READ_AS_WRITTEN)
 
     def _block_local(self, span: Span, text: str, segment: Segment) -> _Draft:
-        compressors, names = self._compressors.block_local, naming.names(span)
-        if not self._known.cut.keys().isdisjoint(names):
+        compressors, names = self._compressors.block_local, self._names
+        if self._known.cut and not self._known.cut.keys().isdisjoint(names):
             compressors = tuple(each for each in compressors if not each.once_a_file)
         draft = _through(compressors, text, segment)
         if any(each.once_a_file and each.name in draft.by for each in compressors):
@@ -197,7 +201,7 @@ class _Request:
         if document is not None and draft.text == document.text:
             self._learn_name(draft.text, span)
         else:
-            self._known.lines.learn(draft.lines or _lines(draft.text, span), naming.names(span))
+            self._known.lines.learn(draft.lines or _lines(draft.text, span), self._names)
         if span.kind is SpanKind.TOOL_RESULT and not draft.is_folded:
             self._known.wholes.learn(draft.whole or draft.text, span)
         if span.kind is SpanKind.TOOL_RESULT:
@@ -206,7 +210,7 @@ class _Request:
 
     def _learn_name(self, text: str, span: Span) -> None:
         """Note a text that is not pointed at: it goes by a name nevertheless, and a quote must not find it first."""
-        self._known.lines.learn(_lines(text, span), naming.names(span), is_target=False)
+        self._known.lines.learn(_lines(text, span), self._names, is_target=False)
 
     def _learn_unread(self, text: str, span: Span) -> None:
         self._learn_name(text, span)
@@ -267,11 +271,15 @@ def _lines(text: str, span: Span) -> Lines:
     return line_text.split(text, is_spaced=is_spaced)
 
 
-def _encoded_if_shorter(sent: str, text: str, literal: bytes) -> bytes | None:
-    if sent == text:
+def _shorter(draft: _Draft, text: str, literal: bytes, segment: Segment) -> Verdict | None:
+    """Return the verdict to send a draft; None where it is no shorter in bytes and tokens."""
+    if draft.text == text:
         return None
-    encoded = msgspec.json.encode(sent)
-    return encoded if len(encoded) < len(literal) and estimate(sent) < estimate(text) else None
+    encoded = msgspec.json.encode(draft.text)
+    if len(encoded) >= len(literal):
+        return None
+    before, after = estimate(text), estimate(draft.text)
+    return Verdict(encoded, segment, draft.by, "", before, after) if after < before else None
 
 
 def _kept(text: str | bytes, segment: Segment, why: str) -> Verdict:

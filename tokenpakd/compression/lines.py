@@ -193,12 +193,18 @@ class LineIndex:
     def _longest(self, lines: Lines, at: int, last: int, places: Sequence[int]) -> tuple[_Run, int]:
         """Return the longest run from a line on, and how many steps it took to find."""
         best, steps = _Run(places[0], 0, PLAIN), 0
+        mine, theirs = lines.contents, self._contents
         for place in places:
+            # Longer than the best one only where it goes on as far as that one went.
+            end = place + best.size
+            if at + best.size >= last or end >= len(theirs) or theirs[end] != mine[at + best.size]:
+                steps += 1
+                continue
             size = self._equal(lines, at, last, place)
             steps += size // _STEP + 1
             if size > best.size:
-                mine = lines.prefixes[at : at + size] if lines.prefixes is not None else [""] * size
-                agreed, form = agreement(mine, self._prefixes[place : place + size])
+                numbers = lines.prefixes[at : at + size] if lines.prefixes is not None else [""] * size
+                agreed, form = agreement(numbers, self._prefixes[place : place + size])
                 steps += 0 if form is PLAIN else agreed // _STEPS_PER_LINE
                 if agreed > best.size:
                     best = _Run(place, agreed, form)
