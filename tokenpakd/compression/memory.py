@@ -8,7 +8,7 @@ from collections import OrderedDict
 from tokenpakd.compression.conversation import Conversation
 from tokenpakd.exchange.request import Look
 
-BYTES_MAX = 64_000_000
+BYTES_MAX = 24_000_000
 BRANCHES_MAX = 4
 """Requests that share an opening but not their history: sub-agents, a turn that was edited."""
 

@@ -1,10 +1,12 @@
 """Door: what compression would have saved on requests that were sent as they came. After the answer, never before.
 
-One at a time, in a thread, from a short queue: under load most go unobserved, and that is counted.
+One at a time, in a thread, from a short queue, in quiet moments: the thread and the relay share one interpreter. Where
+there are none, one a second; most go unobserved then, and that is counted.
 """
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -24,8 +26,11 @@ from tokenpakd.tip.modes import Mode
 log = logging.getLogger("tokenpakd.dataplane")
 
 QUEUE_REQUESTS = 8
-QUEUE_BYTES = 16_000_000
-MEMORY_BYTES = 32_000_000
+QUEUE_BYTES = 8_000_000
+MEMORY_BYTES = 8_000_000
+QUIET_S = 0.05
+"""Nothing in flight and nothing ended for that long: an agent thinks, or its user does."""
+PATIENCE_S = 1.0
 SMALLEST_BYTES = 4_096
 """Below, nothing repeats that would pay, and the looking would cost more than the relay."""
 
@@ -41,8 +46,10 @@ class Notebook(Protocol):
 class Observing:
     """Takes plans whose exchange is over. `dropped` counts those that found the queue full, `failed` our own faults."""
 
-    def __init__(self, terms: CacheTermsBook, notebook: Notebook) -> None:
+    def __init__(self, terms: CacheTermsBook, notebook: Notebook, in_flight: Callable[[], int] = int) -> None:
         self.dropped = self.failed = 0
+        self._ended = 0
+        self._in_flight = in_flight
         self._faults_told: set[str] = set()
         self._terms = terms
         # Its own: only the observer's thread touches it.
@@ -55,6 +62,7 @@ class Observing:
 
     def offer(self, plan: Plan) -> None:
         """Take a plan if it is one to observe; never waits."""
+        self._ended += 1
         settings = plan.snapshot.config.compression
         if plan.applied is not Mode.STRICT or plan.body is None or not settings.observe or plan.snapshot.safe_mode:
             return
@@ -73,10 +81,19 @@ class Observing:
             await self._arrived.wait()
             self._arrived = trio.Event()
             while self._waiting:
+                await self._quiet()
                 plan = self._waiting.popleft()
                 assert plan.body is not None
                 self._waiting_bytes -= len(plan.body)
                 await self._note(plan)
+
+    async def _quiet(self) -> None:
+        with trio.move_on_after(PATIENCE_S):
+            while True:
+                ended = self._ended
+                await trio.sleep(QUIET_S)
+                if ended == self._ended and self._in_flight() == 0:
+                    return
 
     async def _note(self, plan: Plan) -> None:
         try:

@@ -56,7 +56,7 @@ class Worker:
         self.upstream = upstream
         self.recorder = recorder
         self.compressing = Compressing(terms)
-        self.observing = Observing(terms, recorder)
+        self.observing = Observing(terms, recorder, lambda: self.in_flight)
         self.calibrator = Calibrator()
         self.clock: Callable[[], float] = time.perf_counter
         self.is_leaving = False
