@@ -31,6 +31,8 @@ MEMORY_BYTES = 8_000_000
 QUIET_S = 0.05
 """Nothing in flight and nothing ended for that long: an agent thinks, or its user does."""
 PATIENCE_S = 1.0
+BUSY_BYTES_MAX = 65_536
+"""Of a body that nobody has seen 64 KB take some 10 ms, a megabyte 150: those wait for quiet or go unobserved."""
 SMALLEST_BYTES = 4_096
 """Below, nothing repeats that would pay, and the looking would cost more than the relay."""
 
@@ -44,7 +46,10 @@ class Notebook(Protocol):
 
 
 class Observing:
-    """Takes plans whose exchange is over. `dropped` counts those that found the queue full, `failed` our own faults."""
+    """Takes plans whose exchange is over.
+
+    `dropped` counts those for which there was no room or no quiet moment, `failed` our own faults.
+    """
 
     def __init__(self, terms: CacheTermsBook, notebook: Notebook, in_flight: Callable[[], int] = int) -> None:
         self.dropped = self.failed = 0
@@ -81,19 +86,24 @@ class Observing:
             await self._arrived.wait()
             self._arrived = trio.Event()
             while self._waiting:
-                await self._quiet()
+                is_quiet = await self._quiet()
                 plan = self._waiting.popleft()
                 assert plan.body is not None
                 self._waiting_bytes -= len(plan.body)
-                await self._note(plan)
+                if is_quiet or len(plan.body) <= BUSY_BYTES_MAX:
+                    await self._note(plan)
+                else:
+                    self.dropped += 1
 
-    async def _quiet(self) -> None:
+    async def _quiet(self) -> bool:
+        """Wait for a quiet moment, a second at most; say whether there was one."""
         with trio.move_on_after(PATIENCE_S):
             while True:
                 ended = self._ended
                 await trio.sleep(QUIET_S)
                 if ended == self._ended and self._in_flight() == 0:
-                    return
+                    return True
+        return False
 
     async def _note(self, plan: Plan) -> None:
         try:

@@ -40,12 +40,18 @@ LIFELINE_DRAIN_S = 30.0
 """How long what is in flight may take when the supervisor is gone."""
 
 
+SWITCH_S = 0.0005
+"""How long a thread may hold the interpreter while the loop waits for it."""
+
+
 def main(link_fd: int, http_fds: tuple[int, ...], ws_fds: tuple[int, ...]) -> None:
     """Run the worker until its link ends or it is drained."""
     faulthandler.enable(all_threads=True)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         # The link tells when to leave; a signal to the process group is the supervisor's to act on.
         signal.signal(number, signal.SIG_IGN)
+    # A thread that computes holds the interpreter for so long at a time; 5 ms would be felt in every stream.
+    sys.setswitchinterval(SWITCH_S)
     lifeline.guard(link_fd, drain_s=LIFELINE_DRAIN_S)
     trio.run(partial(_run, link_fd, http_fds, ws_fds), strict_exception_groups=True)
 
