@@ -35,6 +35,9 @@ class RoomTrace(msgspec.Struct, frozen=True, array_like=True):
 SPAN_NOTES_MAX = 200
 """Notes of one row that are kept; a conversation that is resumed may bring thousands of new spans."""
 
+HOLDOUT = "holdout"
+"""The arm of conversations that are sent as they came, to compare the others with."""
+
 PREFIX_BREAKS = ("none", "client", "us", "ttl", "model", "tools")
 """Whether the provider's cached prefix went on ("none"), or who broke it."""
 

@@ -11,11 +11,12 @@ from typing import NamedTuple
 import apsw
 import msgspec
 
+from tokenpakd.exchange.row import HOLDOUT
 from tokenpakd.exchange.savings import ArmComparison, ArmFigures, Difference, Estimate, InputWeights
 from tokenpakd.storage.connection import integer, statement
 from tokenpakd.storage.totals import BILLED, REPORTED
 
-ON, HOLDOUT = "on", "holdout"
+ON = "on"
 
 _COLUMNS = statement(
     "arm, conversation, model, dialect, count(*), count(CASE WHEN",

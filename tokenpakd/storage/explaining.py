@@ -7,7 +7,7 @@ import msgspec
 from tokenpakd.exchange.row import SpanNote
 from tokenpakd.exchange.views import ExplainView, SpanView
 from tokenpakd.storage.connection import statement
-from tokenpakd.storage.reading import EXCHANGE, EXCHANGE_COLUMNS, OPEN_EXCHANGE, reading, view_of
+from tokenpakd.storage.reading import EXCHANGE, EXCHANGE_COLUMNS, OPEN_EXCHANGE, row_of, view_of
 
 _COMPRESSED = (
     "arm, compressors, tokenizer, bytes_received, bytes_sent, saved_tokens, removed_known_tokens, saved_milli_units,"
@@ -47,15 +47,11 @@ def explain(database: Path, request_id: str) -> ExplainView | None:
     Raises:
       StorageError: the database cannot be read.
     """
-    with reading(database) as connection:
-        found = (
-            connection.execute(_ONE, (request_id,)).fetchall()
-            or connection.execute(_ONE_OPEN, (request_id,)).fetchall()
-        )
-    if not found:
+    found = row_of(database, request_id, closed=_ONE, in_flight=_ONE_OPEN)
+    if found is None:
         return None
-    exchange = view_of(found[0][:EXCHANGE_COLUMNS])
-    compressed = msgspec.convert(found[0][EXCHANGE_COLUMNS:], _Compressed)
+    exchange = view_of(found[:EXCHANGE_COLUMNS])
+    compressed = msgspec.convert(found[EXCHANGE_COLUMNS:], _Compressed)
     return ExplainView(
         id=exchange.id,
         at=exchange.at,

@@ -131,22 +131,31 @@ def last(database: Path) -> ExchangeView | None:
     return newest[0] if newest else None
 
 
+def row_of(database: Path, request_id: str, *, closed: str, in_flight: str) -> tuple[object, ...] | None:
+    """Yield the row of one exchange, by one of two statements that bind its id; None where the id is unknown.
+
+    Raises:
+      StorageError: the database cannot be read.
+    """
+    with reading(database) as connection:
+        for sql in (closed, in_flight):
+            for row in connection.execute(sql, (request_id,)):
+                return tuple(row)
+    return None
+
+
 def trace(database: Path, request_id: str) -> TraceView | None:
     """Yield everything on record about one exchange, in flight or closed; None where the id is unknown.
 
     Raises:
       StorageError: the database cannot be read.
     """
-    with reading(database) as connection:
-        found = (
-            connection.execute(_ONE, (request_id,)).fetchall()
-            or connection.execute(_ONE_OPEN, (request_id,)).fetchall()
-        )
-    if not found:
+    found = row_of(database, request_id, closed=_ONE, in_flight=_ONE_OPEN)
+    if found is None:
         return None
-    rest = msgspec.convert(found[0][EXCHANGE_COLUMNS:], _Rest, strict=False)
+    rest = msgspec.convert(found[EXCHANGE_COLUMNS:], _Rest, strict=False)
     return TraceView(
-        **msgspec.structs.asdict(view_of(found[0][:EXCHANGE_COLUMNS])),
+        **msgspec.structs.asdict(view_of(found[:EXCHANGE_COLUMNS])),
         rooms=tuple(RoomView(room.room, room.ms, room.decided) for room in _ROOMS.decode(rest.rooms)),
         path=rest.path,
         upstream_status=rest.upstream_status,

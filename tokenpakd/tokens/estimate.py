@@ -80,11 +80,6 @@ def estimate_sampled(text: str) -> int:
     return _rounded_up(_thousandths(read.encode("utf-8", "surrogatepass")) * len(text) // len(read))
 
 
-def estimate_saved(removed: bytes, pointer: bytes) -> int:
-    """Return about how many tokens fewer one literal is than the other; below 0 where it is more."""
-    return estimate_literal(removed) - estimate_literal(pointer)
-
-
 def _windows(raw: bytes, count: int, size_bytes: int) -> bytes:
     step = (len(raw) - size_bytes) // (count - 1)
     return b"".join(raw[index * step : index * step + size_bytes] for index in range(count))

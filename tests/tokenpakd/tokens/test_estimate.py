@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpakd.tokens.estimate import estimate, estimate_body, estimate_closely, estimate_literal, estimate_saved
+from tokenpakd.tokens.estimate import estimate, estimate_body, estimate_closely, estimate_literal
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "mini-swe-agent"
 
@@ -37,11 +37,6 @@ def test_literal_counts_as_its_text(text: str) -> None:
 
 def test_broken_literal_counts_as_its_bytes() -> None:
     assert estimate_literal(rb'"\ud83d"') == estimate(rb'"\ud83d"')
-
-
-def test_saved_is_signed() -> None:
-    assert estimate_saved(b'"long long text"', b'"x"') > 0
-    assert estimate_saved(b'"x"', b'"long long text"') < 0
 
 
 def test_long_body_is_sampled_close_to_the_whole() -> None:

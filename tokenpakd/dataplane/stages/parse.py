@@ -14,7 +14,7 @@ from tokenpakd.dialects.classify import EndpointKind
 from tokenpakd.dialects.registry import dialect
 from tokenpakd.exchange.faults import Refused
 from tokenpakd.exchange.request import DialectName, Inbound, Look
-from tokenpakd.exchange.row import Pin
+from tokenpakd.exchange.row import HOLDOUT, Pin
 from tokenpakd.ipc.worker_api import Snapshot
 from tokenpakd.tip import headers
 from tokenpakd.tip.modes import Mode
@@ -23,9 +23,6 @@ FindPin = Callable[[str, int], Pin | None]
 TermsFor = Callable[[str | None, DialectName], CacheTerms]
 
 _MARKER = b'"cache_control"'
-
-HOLDOUT = "holdout"
-"""The arm of conversations that are sent as they came, to compare the others with."""
 
 
 def header_mode(inbound: Inbound) -> Mode | None:
